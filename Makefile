@@ -1,0 +1,53 @@
+# Torn's contents page. `make` alone lists what can be done; docs/libraries.md says what gets installed.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+# Debian's packages that the tests drive for real: a broker, a browser, a voice, letters.
+TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench soak
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r target words; do \
+		printf '  make %-8s %s\n' "$$target" "$$words"; done
+
+run: $(VENV)/.for-run ## set up, then run hub, broker and bench for the two sample offices
+	@exec $(RUN) run
+
+test: $(VENV)/.for-tests ## set up all that the tests need, then run every test; ARGS="-k board" narrows
+	@sh provisioning/debian.sh $(TEST_PARTS) || true
+	$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/.for-tests ## format, lint, types, arrows between the chapters; fast
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest -q tests/test_architecture.py
+
+format: $(VENV)/.for-tests ## put every file into the house's format
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+bench: $(VENV)/.for-tests ## the benchmarks, each beside what it is measured against
+	@sh provisioning/debian.sh $(TEST_PARTS) || true
+	$(RUN) -m tests.bench
+
+soak: $(VENV)/.for-tests ## the tests that take minutes: crashes and power cuts, many seeds
+	@sh provisioning/debian.sh $(TEST_PARTS) || true
+	$(RUN) -m pytest -m soak $(ARGS)
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh provisioning/debian.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is younger than what it was made from, or is made again.
+$(VENV)/.for-run: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub,devices]'
+	@touch $@
+
+$(VENV)/.for-tests: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub,devices,tests]'
+	@touch $@ $(VENV)/.for-run
