@@ -1,0 +1,146 @@
+"""Who is next: the only place that says so.
+
+    standing(ticket, rules)        a ticket's ranks, and the moment from which each one holds
+    next_up(state, desk, now)      the lowest rank among those the desk serves, and why
+
+Desks, boards, phones and the forecast all stand on these two, so that they show one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .model import Rank, Stage, State, Ticket
+from .plan import MINUTE, Moment, Rules
+
+BOUND, DUE, WALK_IN = 0, 1, 2  # classes of rank, the first one first
+
+
+class Hold(NamedTuple):
+    """A rank, the moment from which a ticket holds it, and the reason a call by it gives."""
+
+    since: Moment
+    rank: Rank
+    reason: str
+
+
+def standing(ticket: Ticket, rules: Rules) -> tuple[Hold, ...]:
+    """All ranks a ticket will hold, in the order of time.
+
+    A lower rank goes first. Ranks compare as tuples: class, moments, the ticket's number.
+    """
+    if ticket.place:
+        return tuple(Hold(0, rank, "came_back" if rank[0] != BOUND else "waited_too_long") for rank in ticket.place)
+    appointment = ticket.appointment
+    walk_in = Hold(0, (WALK_IN, ticket.issued, ticket.issued, ticket.number), "waited_longest")
+    if appointment and not appointment.late:
+        due = (DUE, appointment.start, ticket.issued, ticket.number)
+        return (walk_in, Hold(appointment.start - rules.early_minutes * MINUTE, due, "appointment"))
+    if ticket.priority:
+        return (Hold(0, (DUE, ticket.issued, ticket.issued, ticket.number), "preferential"),)
+    if rules.walk_in_max_wait_minutes is None:
+        return (walk_in,)
+    over = (BOUND, ticket.issued, ticket.issued, ticket.number)
+    return (walk_in, Hold(ticket.issued + rules.walk_in_max_wait_minutes * MINUTE, over, "waited_too_long"))
+
+
+def held(holds: tuple[Hold, ...], now: Moment, bound: bool) -> Hold:
+    """The rank held at `now`; without `bound`, the one outside the bound on unfairness."""
+    return next(h for h in reversed(holds) if h.since <= now and (bound or h.rank[0] != BOUND))
+
+
+def next_up(state: State, services: tuple[str, ...], now: Moment) -> tuple[Ticket, str] | None:
+    """Who a desk that serves `services` calls next, and why; None when nobody waits for it."""
+    rules = state.plan.rules
+    best: tuple[Rank, Ticket, str] | None = None
+    for ticket in state.tickets.values():
+        if ticket.stage is Stage.WAITING and ticket.service in services:
+            hold = held(standing(ticket, rules), now, not state.bounded)
+            if best is None or hold.rank < best[0]:
+                best = hold.rank, ticket, hold.reason
+    return (best[1], best[2]) if best else None
+
+
+def order(state: State, now: Moment, services: tuple[str, ...] | None = None) -> list[Ticket]:
+    """Those waiting (for `services`, or at all) in the order in which they will be called.
+
+    It is what `next_up` gives again and again: in turns by the bound on unfairness, while somebody
+    is over it, and by ordinary rank.
+    """
+    return [ticket for ticket, _ in ordered(state, now, services)]
+
+
+def ordered(state: State, now: Moment, services: tuple[str, ...] | None = None) -> Iterator[tuple[Ticket, str]]:
+    """The same with each one's reason."""
+    rules = state.plan.rules
+    waiting = [
+        (ticket, standing(ticket, rules))
+        for ticket in state.tickets.values()
+        if ticket.stage is Stage.WAITING and (services is None or ticket.service in services)
+    ]
+    ordinary = [(held(holds, now, False), ticket) for ticket, holds in waiting]
+    bound = [(held(holds, now, True), ticket) for ticket, holds in waiting]
+    over = [entry for entry in bound if entry[0].rank[0] == BOUND]
+    return _in_turns(sorted(ordinary, key=_rank), sorted(over, key=_rank), state.bounded)
+
+
+def _rank(entry: tuple[Hold, Ticket]) -> Rank:
+    return entry[0].rank
+
+
+def _in_turns(
+    ordinary: list[tuple[Hold, Ticket]], over: list[tuple[Hold, Ticket]], bounded: bool
+) -> Iterator[tuple[Ticket, str]]:
+    gone: set[str] = set()
+    lines = {True: iter(over), False: iter(ordinary)}
+    for _ in ordinary:
+        entry = None if bounded else _first_left(lines[True], gone)
+        bounded = entry is not None
+        hold, ticket = entry or _first_left(lines[False], gone) or ordinary[0]
+        gone.add(ticket.id)
+        yield ticket, hold.reason
+
+
+def _first_left(line: Iterator[tuple[Hold, Ticket]], gone: set[str]) -> tuple[Hold, Ticket] | None:
+    return next((entry for entry in line if entry[1].id not in gone), None)
+
+
+def ahead(state: State, now: Moment) -> dict[str, int]:
+    """For each ticket waiting, how many stand before it whose service shares a desk with its own."""
+    sharing = {
+        s.id: [o.id for o in state.plan.services if state.plan.shares_desk(s.id, o.id)] for s in state.plan.services
+    }
+    passed: dict[str, int] = {}
+    found = {}
+    for ticket in order(state, now):
+        found[ticket.id] = sum(passed.get(service, 0) for service in sharing.get(ticket.service, (ticket.service,)))
+        passed[ticket.service] = passed.get(ticket.service, 0) + 1
+    return found
+
+
+def sharing_desk(state: State, ticket: Ticket, now: Moment) -> list[Ticket]:
+    """The others waiting, in order, whose service shares a desk with the ticket's."""
+    plan = state.plan
+    return [t for t in order(state, now) if t.id != ticket.id and plan.shares_desk(t.service, ticket.service)]
+
+
+def place_after(state: State, other: Ticket, now: Moment) -> tuple[Rank, ...]:
+    """The ranks right after `other`, as it stands now: before everybody placed there earlier."""
+    holds = standing(other, state.plan.rules)
+    hold_now = {held(holds, now, False), held(holds, now, True)}
+    return tuple(sorted((hold.rank + (-state.seq - 1,) for hold in hold_now), reverse=True))
+
+
+def next_change(state: State, now: Moment) -> Moment | None:
+    """When the order changes next by the passing of time alone, or None."""
+    rules = state.plan.rules
+    waiting = (ticket for ticket in state.tickets.values() if ticket.stage is Stage.WAITING)
+    return min((h.since for ticket in waiting for h in standing(ticket, rules) if h.since > now), default=None)
+
+
+def overdue(state: State, now: Moment) -> list[Ticket]:
+    """Walk-ins who have waited longer than the alert says."""
+    before = now - state.plan.rules.walk_in_alert_minutes * MINUTE
+    waiting = (t for t in state.tickets.values() if t.stage is Stage.WAITING and not t.appointment)
+    return [ticket for ticket in waiting if ticket.issued < before]

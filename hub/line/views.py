@@ -1,0 +1,83 @@
+"""What the office shows: the documents of the contract, as functions of the state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .evolve import shown
+from .model import Desk, Stage, State, Ticket
+from .order import ahead
+from .plan import Moment, is_open
+
+SHOWN = {stage: stage.value for stage in Stage} | {Stage.PARKED: "waiting", Stage.VOIDED: "closed"}
+SIGN_CALLS = 4
+
+
+def waiting_by_service(state: State) -> dict[str, int]:
+    """How many wait for each service of the plan."""
+    count = {service.id: 0 for service in state.plan.services}
+    for ticket in state.tickets.values():
+        if ticket.stage is Stage.WAITING:
+            count[ticket.service] = count.get(ticket.service, 0) + 1
+    return count
+
+
+def line_document(state: State, now: Moment, stamp: Any) -> dict[str, Any]:
+    """`torn/v1/office/<office>/line` but for its `seq`; `stamp` writes a moment down."""
+    count = waiting_by_service(state)
+    return {
+        "at": stamp(now),
+        "office": state.office,
+        "day": state.day,
+        "open": is_open(state.plan, now),
+        "paused": state.paused.message if state.paused else None,
+        "waiting": sum(count.values()),
+        "services": {id: {"waiting": number, "wait": None} for id, number in count.items()},
+        "desks": {desk.id: _sign(state, desk) for desk in state.desks.values()},
+        "calls": calls(state, stamp),
+    }
+
+
+def _sign(state: State, desk: Desk) -> dict[str, str | None]:
+    stage, label, _ = shown(state, desk)
+    return {"state": stage, "label": label}
+
+
+def calls(state: State, stamp: Any) -> list[dict[str, str]]:
+    """The last calls, newest first."""
+    return [{"label": call.label, "desk": call.desk, "at": stamp(call.at)} for call in state.calls]
+
+
+def desk_document(state: State, desk: Desk, stamp: Any) -> dict[str, Any]:
+    """`torn/v1/office/<office>/desk/<desk>` but for its `seq`."""
+    stage, label, service = shown(state, desk)
+    count = waiting_by_service(state)
+    return {
+        "office": state.office,
+        "desk": desk.id,
+        "state": stage,
+        "label": label,
+        "service": service,
+        "since": stamp(desk.since),
+        "waiting": sum(count.get(served, 0) for served in desk.services),
+        "version": desk.version,
+    }
+
+
+def ticket_document(ticket: Ticket, before: int | None, stamp: Any) -> dict[str, Any]:
+    """What a phone is told of its ticket, but for `seq`; `before` is how many are ahead of it."""
+    at_desk = ticket.stage in (Stage.CALLED, Stage.SERVING)
+    return {
+        "label": ticket.label,
+        "state": SHOWN[ticket.stage],
+        "ahead": before if ticket.stage is Stage.WAITING else None,
+        "wait": None,
+        "back_by": stamp(ticket.back_by) if ticket.back_by else None,
+        "desk": ticket.desk if at_desk else None,
+    }
+
+
+def ticket_documents(state: State, now: Moment, stamp: Any) -> dict[str, dict[str, Any]]:
+    """The documents of all of today's tickets, by token: the order is worked out once."""
+    before = ahead(state, now)
+    return {t.token: ticket_document(t, before.get(t.id), stamp) for t in state.tickets.values()}
