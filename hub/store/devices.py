@@ -1,0 +1,28 @@
+"""What each machine last said of itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.line.plan import Moment
+
+from .schema import devices
+from .store import Store
+
+
+def remember(store: Store, device: str, health: dict[str, Any], now: Moment) -> None:
+    """Writes down the health of one machine: its last state document."""
+    row = {"health": json.dumps(health), "at": now}
+    with store.begin(write=True) as connection:
+        if connection.execute(devices.update().where(devices.c.device == device).values(row)).rowcount == 0:
+            connection.execute(devices.insert().values(device=device, **row))
+
+
+def all_health(store: Store) -> dict[str, tuple[dict[str, Any], Moment]]:
+    """Every machine's last word, and when it was heard."""
+    with store.begin() as connection:
+        rows = connection.execute(sa.select(devices)).all()
+    return {row.device: (json.loads(row.health), row.at) for row in rows}

@@ -1,0 +1,38 @@
+"""How far each dispenser's journal is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.line.plan import Moment
+
+from .schema import facts, journals
+from .store import Work
+
+
+def stored(work: Work, device: str, journal: str) -> int:
+    """The number up to which every fact of the journal is safe; 0 for a new journal."""
+    query = sa.select(journals.c.stored).where(journals.c.device == device, journals.c.journal == journal)
+    return work.connection.execute(query).scalar() or 0
+
+
+def latest(work: Work, device: str) -> tuple[str, int] | None:
+    """The journal heard of last, and how far it is stored."""
+    query = sa.select(journals.c.journal, journals.c.stored).where(journals.c.device == device)
+    row = work.connection.execute(query.order_by(journals.c.at.desc()).limit(1)).first()
+    return (row.journal, row.stored) if row else None
+
+
+def store_facts(work: Work, device: str, journal: str, rows: list[dict[str, Any]], now: Moment) -> None:
+    """Writes the facts of one journal down, each with why it was refused, and moves its number on.
+
+    IntegrityError if another process stored one of them meanwhile.
+    """
+    work.connection.execute(facts.insert(), [{"device": device, "journal": journal, "at": now} | row for row in rows])
+    own = (journals.c.device == device) & (journals.c.journal == journal)
+    last = rows[-1]["seq"]
+    if work.connection.execute(journals.update().where(own).values(stored=last, at=now)).rowcount == 0:
+        row = {"device": device, "journal": journal, "stored": last, "at": now}
+        work.connection.execute(journals.insert(), row)

@@ -1,0 +1,35 @@
+"""Brings a database to the newest shape (Alembic); quick where it has it already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from .store import Store, StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"  # the newest of migrations/versions; a test compares
+
+
+def upgrade(store: Store) -> None:
+    """Makes or changes the tables. StoreError if the database is newer than this program."""
+    with store.begin() as connection:
+        known = sa.inspect(connection).has_table("alembic_version")
+        version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    if version == HEAD:
+        return
+    if version is not None and version > HEAD:
+        raise StoreError(f"the database is of a newer version ({version}) than this program ({HEAD})")
+    _run_alembic(store)
+
+
+def _run_alembic(store: Store) -> None:
+    from alembic import command  # a third of a second to import, and seldom needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with store.begin(write=True) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
