@@ -1,0 +1,128 @@
+"""`python -m hub COMMAND`: wires the parts together and starts them."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+import structlog
+
+from . import settings
+from .bridge.bridge import Bridge, adopt
+from .clock import now
+from .link import Broker
+from .offices import Fleet, OfficesError, read_offices
+from .store import Store, StoreError, staff
+from .store.store import rebuild_visits
+from .store.upgrade import upgrade
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs one command; 2 for what the caller got wrong, 1 for what does not work now."""
+    chosen = settings.parser().parse_args(words)
+    _log_lines()
+    try:
+        return _COMMANDS[chosen.command](chosen)
+    except (settings.SettingsError, OfficesError, staff.StaffError) as error:
+        print(f"torn: {error}", file=sys.stderr)
+        return 2
+    except (StoreError, OSError) as error:
+        print(f"torn: {error}", file=sys.stderr)
+        return 1
+
+
+def _log_lines() -> None:
+    """One line an event, to stderr; never a token, a password or a document."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    shared = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+    ]
+    factory = structlog.PrintLoggerFactory(sys.stderr)
+    structlog.configure(processors=shared, logger_factory=factory, cache_logger_on_first_use=True)
+
+
+def open_store(chosen: argparse.Namespace) -> Store:
+    """The database, in its newest shape."""
+    store = Store(settings.database(chosen.data, chosen.database))
+    upgrade(store)
+    return store
+
+
+def _opened(chosen: argparse.Namespace) -> tuple[Fleet, Store]:
+    """Fleet and database, with the offices file's plans in the log."""
+    fleet = read_offices(settings.offices_file(chosen.offices))
+    store = open_store(chosen)
+    for office in fleet.plans:
+        adopt(store, fleet, office)
+    return fleet, store
+
+
+def public_url(fleet: Fleet, http: tuple[str, int]) -> str:
+    """What the QR on paper points to."""
+    return fleet.public_url or f"http://{http[0]}:{http[1]}"
+
+
+def _up(chosen: argparse.Namespace) -> int:
+    from .up import Up
+
+    http = settings.address(chosen.http, settings.HTTP)
+    own = None if chosen.broker else settings.address(chosen.mqtt, settings.MQTT)
+    broker = Broker(*own) if own else settings.broker(chosen.broker)
+    fleet, store = _opened(chosen)
+    return Up(store, fleet, http, own, broker, public_url(fleet, http)).run()
+
+
+def _web(chosen: argparse.Namespace) -> int:
+    from .web.serve import run
+
+    http = settings.address(chosen.http, settings.HTTP)
+    fleet, store = _opened(chosen)
+    run(store, fleet, http, settings.broker(chosen.broker or settings.MQTT.default), public_url(fleet, http))
+    return 0
+
+
+def _bridge(chosen: argparse.Namespace) -> int:
+    http = settings.address(chosen.http, settings.HTTP)
+    fleet, store = _opened(chosen)
+    bridge = Bridge(store, fleet, settings.broker(chosen.broker or settings.MQTT.default), public_url(fleet, http))
+    signal.signal(signal.SIGTERM, bridge.stop)
+    signal.signal(signal.SIGINT, bridge.stop)
+    bridge.run()
+    return 0
+
+
+def _token(chosen: argparse.Namespace) -> int:
+    print(staff.new_token(open_store(chosen), chosen.role, now(), chosen.office))
+    return 0
+
+
+def _user(chosen: argparse.Namespace) -> int:
+    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    staff.add_person(open_store(chosen), chosen.name, password, chosen.role, now(), chosen.office)
+    print(f"{chosen.name} may sign in as {chosen.role}")
+    return 0
+
+
+def _rebuild(chosen: argparse.Namespace) -> int:
+    print(f"{rebuild_visits(open_store(chosen))} visits made again from the log")
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "up": _up,
+    "web": _web,
+    "bridge": _bridge,
+    "token": _token,
+    "user": _user,
+    "rebuild": _rebuild,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Between the machines and the log: facts and presses come in, documents go out."""

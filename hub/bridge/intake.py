@@ -1,0 +1,146 @@
+"""What machines say, as commands: facts of dispensers, presses on desks.
+
+Each function works inside one transaction (`Work`), so that an effect and its acknowledgement or
+answer are kept together or not at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from firmware import wire
+from hub.line import commands as c
+from hub.line.errors import DeskClosed, LineError, OutOfDate
+from hub.line.events import TicketCalled
+from hub.line.plan import Moment
+from hub.offices import Device
+from hub.store import Work, answers, journals
+
+log = structlog.get_logger()
+Message = dict[str, Any]
+FRESH = 5_000  # ms: an older press is not obeyed
+
+
+# --- facts ----------------------------------------------------------------------------------
+
+
+def take_facts(work: Work, device: Device, journal: str, facts: list[Message], now: Moment) -> tuple[int, int]:
+    """Stores what comes next in one journal; (how many are new, the number up to which all is safe).
+
+    A fact stored before is passed over; at a gap it stops.
+    """
+    stored = journals.stored(work, device.id, journal)
+    rows = []
+    for fact in facts:
+        if fact["seq"] == stored + 1:
+            stored += 1
+            refused = _refusal(work, device, fact, now)
+            rows.append({"seq": stored, "fact": fact["fact"], "ticket": fact.get("ticket"), "refused": refused})
+    if rows:
+        journals.store_facts(work, device.id, journal, rows, now)
+    return len(rows), stored
+
+
+def _refusal(work: Work, device: Device, fact: Message, now: Moment) -> str | None:
+    """Applies one fact; the reason if it cannot be applied."""
+    try:
+        _apply(work, device, fact, now)
+        return None
+    except LineError as error:
+        log.warning("a fact is refused", device=device.id, fact=fact["fact"], seq=fact["seq"], reason=str(error))
+        return str(error)
+
+
+def _apply(work: Work, device: Device, fact: Message, now: Moment) -> None:
+    command = _command(device, fact)
+    if command is None:
+        return
+    work.do(device.office, command, now)
+    if isinstance(command, c.Issue):
+        _report_a_label_given_twice(work, device, command)
+
+
+def _command(device: Device, fact: Message) -> c.Command | None:
+    """What a fact asks of the office; None for what it only tells. LineError if it cannot be asked."""
+    match fact["fact"]:
+        case "ticket.issued":
+            return _issue(device, fact)
+        case "ticket.rejoined":
+            return c.Rejoin(device.id, fact["ticket"], min(wire.instant(fact["at"]), _LAST))
+        case "ticket.voided":
+            return c.Void(device.id, fact["ticket"], fact["why"])
+        case "appointment.checked_in":
+            raise LineError(f"there is no appointment {fact['appointment']}")
+    return None
+
+
+_LAST = 253402300799000  # the year 9999: a later moment is no clock's
+
+
+def _issue(device: Device, fact: Message) -> c.Issue:
+    back_by = fact.get("back_by")
+    return c.Issue(
+        by=device.id,
+        ticket=fact["ticket"],
+        token=fact["token"],
+        label=fact["label"],
+        services=(fact["service"],),
+        at=wire.instant(fact["at"]),
+        day=fact["day"],
+        language=fact.get("language", "ca"),
+        priority=fact.get("priority", False),
+        back_by=wire.instant(back_by) if back_by else None,
+    )
+
+
+def _report_a_label_given_twice(work: Work, device: Device, command: c.Issue) -> None:
+    tickets = work.state(device.office).tickets.values()
+    others = [t.origin for t in tickets if t.label == command.label and t.id != command.ticket]
+    if others:
+        log.warning("a label was given twice", label=command.label, device=device.id, other=others[0])
+
+
+# --- presses --------------------------------------------------------------------------------
+
+_VERBS: dict[str, type[c.DeskCommand]] = {
+    "next": c.Next,
+    "recall": c.Recall,
+    "absent": c.MarkAbsent,
+    "done": c.Done,
+}
+
+
+def take_press(work: Work, device: Device | None, id: str, press: Message, now: Moment) -> Message:
+    """The answer to a press; a repeated id gets the answer it had, and has no further effect."""
+    scope = f"press {id}"
+    before = answers.given(work, scope, press["id"], "", now)
+    if before is not None:
+        return before
+    answer = {"id": press["id"]} | _obey(work, device, press, now)
+    if answer.get("why") not in ("unknown", "too_late"):  # those two are the same whenever they are asked
+        answers.keep(work, scope, press["id"], "", answer, now)
+    return answer
+
+
+def _obey(work: Work, device: Device | None, press: Message, now: Moment) -> Message:
+    if device is None or device.kind != "desk" or device.desk is None:
+        return {"ok": False, "why": "unknown"}
+    if abs(now - wire.instant(press["now"])) > FRESH:
+        return {"ok": False, "why": "too_late"}
+    try:
+        command = _VERBS[press["press"]](device.id, device.desk, press["version"])
+        events = work.do(device.office, command, now)
+    except OutOfDate:
+        return {"ok": False, "why": "out_of_date"}
+    except DeskClosed:
+        return {"ok": False, "why": "desk_closed"}
+    except LineError:
+        return {"ok": False, "why": "not_now"}
+    called = any(isinstance(event, TicketCalled) for event in events)
+    if press["press"] == "next" and not called:
+        return {"ok": False, "why": "nobody_waiting"}
+    state = work.state(device.office)
+    ticket = state.desks[device.desk].ticket
+    return {"ok": True, "label": state.tickets[ticket].label if ticket else None}

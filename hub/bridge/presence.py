@@ -1,0 +1,133 @@
+"""The hub's beat: one process of all says every two seconds that the hub is there, and what time it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import structlog
+
+from firmware import wire
+from hub.clock import now
+from hub.link import Broker, Link
+from hub.offices import Fleet
+from hub.store import Store, StoreError, leases
+
+log = structlog.get_logger()
+LEASE = "hub"
+RENEWED = 1.0  # seconds: a lease lasts three
+BEATS = 2.0  # seconds
+
+
+class Beat(threading.Thread):
+    """Beats while it holds the lease, on a connection of its own, so that its last will is the hub's."""
+
+    def __init__(self, store: Store, fleet: Fleet, broker: Broker, holder: str, working: Callable[[], bool]) -> None:
+        super().__init__(name="beat", daemon=True)
+        self.store = store
+        self.fleet = fleet
+        self.broker = broker
+        self.holder = holder
+        self.working = working  # whether the bridge still does its work
+        self.stopping = threading.Event()
+        self._link: Link | None = None
+        self._term: int | None = None
+        self._cleared: int | None = None  # the term in which what is gone was cleared
+        self._beats = 0
+        self._said = 0.0  # when the last beat was, in monotonic seconds
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._hold_and_beat()
+            except StoreError as error:
+                log.warning("no beat: the database is away", reason=str(error))
+                self._fall_silent()
+            except Exception:
+                log.exception("the beat failed")
+                self._fall_silent()
+            self.stopping.wait(RENEWED)
+        self._say_lost()
+
+    def stop(self) -> None:
+        """Says that the hub is gone, frees the lease, and ends the thread."""
+        self.stopping.set()
+        self.join(5)
+
+    def _hold_and_beat(self) -> None:
+        if not self.working():
+            self._fall_silent()
+        elif self._term is None:
+            self._take_over()
+        elif not self._renewed():
+            self._fall_silent()
+        elif self._link and self._link.connected:
+            self._clear_what_is_gone(self._link)
+            if time.monotonic() - self._said > BEATS - RENEWED / 2:
+                self._say("ready")
+
+    def _take_over(self) -> None:
+        self._term = leases.take(self.store, LEASE, self.holder)
+        if self._term is not None:
+            will = (wire.HUB_TOPIC, wire.encode("hub", {"state": "lost"}))
+            self._link = Link(self.broker, "beat", will=will)
+            self._link.on_connected(lambda: self._say("ready"))
+            self._link.start()
+
+    def _renewed(self) -> bool:
+        with self.store.begin(write=True) as connection:
+            return leases.renew(connection, self.store, LEASE, self.holder, self._term or 0)
+
+    def _say(self, state: str) -> None:
+        self._beats, self._said = self._beats + 1, time.monotonic()
+        if self._link:
+            message = {"state": state, "now": wire.stamp(now()), "beat": self._beats}
+            self._link.publish(wire.HUB_TOPIC, wire.encode("hub", message), retain=True)
+
+    def _clear_what_is_gone(self, link: Link) -> None:
+        """Empties the retained topics that the offices file no longer names; once for each take-over."""
+        if self._cleared == self._term:
+            return
+        known = set(leases.read_seqs(self.store, "torn/v1/"))
+        gone = known - set(topics_of(self.fleet))
+        sent = [link.publish(topic, b"", retain=True) for topic in sorted(gone | _leaves_of_gone_devices(gone))]
+        for message in sent:
+            if message:
+                message.wait_for_publish(2)
+        with self.store.begin(write=True) as connection:
+            leases.forget_topics(connection, sorted(gone))
+        self._cleared = self._term
+
+    def _fall_silent(self) -> None:
+        """Another process beats now, or nobody may: leaves without the last will."""
+        self._term = None
+        if self._link:
+            self._link.stop()
+            self._link = None
+
+    def _say_lost(self) -> None:
+        if self._link and self._term is not None:
+            sent = self._link.publish(wire.HUB_TOPIC, wire.encode("hub", {"state": "lost"}), retain=True)
+            if sent:
+                sent.wait_for_publish(1)
+            try:
+                leases.give_back(self.store, LEASE, self.holder, self._term)
+            except StoreError as error:
+                log.warning("the lease could not be given back", reason=str(error))
+        self._fall_silent()
+
+
+def topics_of(fleet: Fleet) -> Iterator[str]:
+    """Every numbered retained topic of a fleet."""
+    for plan in fleet.plans.values():
+        yield wire.line_topic(plan.office)
+        yield wire.calls_topic(plan.office)
+        yield from (wire.desk_topic(plan.office, desk.id) for desk in plan.desks)
+    yield from (wire.device_topic(device, "config") for device in fleet.devices)
+
+
+def _leaves_of_gone_devices(gone: set[str]) -> set[str]:
+    """What else the broker keeps for machines whose config goes."""
+    devices = [wire.route(topic)[1][0] for topic in gone if wire.route(topic)[0] == "config"]
+    return {wire.device_topic(device, leaf) for device in devices for leaf in ("stored", "agenda", "state")}

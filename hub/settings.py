@@ -1,0 +1,102 @@
+"""The hub's settings: each has one name, one default and one line of help, here."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from .link import Broker
+from .store.staff import ROLES
+
+SAMPLE = Path(__file__).parent.parent / "provisioning" / "offices.sample.toml"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One option of the command line."""
+
+    name: str
+    default: str | None
+    help: str
+
+
+DATA = Setting("--data", "torn-data", "folder of the SQLite database")
+HTTP = Setting("--http", "127.0.0.1:8080", "HOST:PORT of the pages")
+MQTT = Setting("--mqtt", "127.0.0.1:1883", "HOST:PORT of the embedded broker, unless --broker names another")
+OFFICES = Setting("--offices", None, "the offices file; default: offices.toml here, or else the sample")
+DATABASE = Setting("--database", None, "postgresql://… or sqlite:///…; default: torn.db in --data")
+BROKER = Setting("--broker", None, "HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT of an MQTT broker")
+
+COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
+    "up": ("everything of the hub on one machine", (DATA, HTTP, MQTT, OFFICES, DATABASE, BROKER)),
+    "web": ("the pages alone", (DATA, HTTP, OFFICES, DATABASE, BROKER)),
+    "bridge": ("the bridge to the machines alone", (DATA, HTTP, OFFICES, DATABASE, BROKER)),
+    "token": ("prints a new API token", (DATA, DATABASE)),
+    "user": ("adds a staff account; the password is asked for, or read from stdin", (DATA, DATABASE)),
+    "rebuild": ("makes the table of visits again from the log", (DATA, DATABASE)),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, `python -m hub`."""
+    top = argparse.ArgumentParser(prog="python -m hub", description="The hub: the line, the pages and the bridge.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (help, settings) in COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=help)
+        for setting in settings:
+            shown = f"{setting.help} (default: {setting.default})" if setting.default else setting.help
+            command.add_argument(setting.name, default=setting.default, help=shown)
+        if name == "user":
+            command.add_argument("act", choices=("add",), help="what to do")
+            command.add_argument("name", metavar="NAME", help="the account's name")
+        if name in ("user", "token"):
+            command.add_argument("--role", required=True, choices=ROLES, help="what it may do")
+            command.add_argument("--office", help="one office's id; default: every office")
+    return top
+
+
+def address(text: str, setting: Setting) -> tuple[str, int]:
+    """HOST:PORT as a pair; SettingsError for anything else. Port 0 takes a free one."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isdigit() and int(port) < 65536):
+        raise SettingsError(f"{setting.name} {text!r}: must be HOST:PORT")
+    return (host.strip("[]"), int(port) or free_port(host))
+
+
+def free_port(host: str) -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def database(data: str, url: str | None) -> str:
+    """The database's address; makes the data folder where it is needed."""
+    if url:
+        return url
+    folder = Path(data)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"--data {data}: {error.strerror}") from None
+    return f"sqlite:///{(folder / 'torn.db').resolve()}"
+
+
+def offices_file(path: str | None) -> Path:
+    """The offices file asked for, or offices.toml here, or else the sample."""
+    here = Path("offices.toml")
+    return Path(path) if path else here if here.exists() else SAMPLE
+
+
+def broker(text: str) -> Broker:
+    """Where the broker is; SettingsError if the address cannot be read."""
+    try:
+        return Broker.at(text)
+    except ValueError as error:
+        raise SettingsError(f"--broker: {error}") from None

@@ -1,0 +1,169 @@
+"""Everything of the hub on one machine: broker, bridge and pages as three processes, kept alive.
+
+They are forked from one that has already read and imported what all need, so that they start
+quickly; and they end with it, even if it is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from multiprocessing.context import ForkProcess
+
+import structlog
+
+from . import broker as embedded
+from .bridge.bridge import Bridge
+from .link import Broker
+from .offices import Fleet
+from .settings import SettingsError
+from .store import Store
+
+log = structlog.get_logger()
+_fork = multiprocessing.get_context("fork")
+
+ENDING = 4.0  # seconds that the parts have to end by themselves
+AGAIN = 0.5  # seconds before a part that died is started again; doubled up to ten
+READY_WITHIN = 30.0  # seconds
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Up:
+    """The supervisor. `run` returns 0 after SIGTERM or SIGINT."""
+
+    def __init__(
+        self, store: Store, fleet: Fleet, http: tuple[str, int], own: tuple[str, int] | None, broker: Broker, url: str
+    ) -> None:
+        self.store = store
+        self.fleet = fleet
+        self.http = http
+        self.own = own
+        self.broker = broker
+        self.url = url
+        self.stopping = threading.Event()
+        self.bridged = _fork.Event()
+        self._parts: dict[str, Callable[[], None]] = {"bridge": self._bridge, "web": self._web}
+        if own:
+            self._parts = {"broker": self._broker, **self._parts}
+        self._running: dict[str, ForkProcess] = {}
+        self._due: dict[str, tuple[float, float]] = {}  # when a dead part starts again, and the wait before it
+
+    def run(self) -> int:
+        """Starts the parts, says `ready`, starts again what dies, ends all of it."""
+        for address in filter(None, (self.http, self.own)):
+            _must_be_free(address)
+        self.store.dispose()  # no connection crosses a fork
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        for name in self._parts:
+            self._start(name)
+        self._say_ready()
+        while not self.stopping.wait(0.2):
+            self._revive()
+        self._end()
+        return 0
+
+    def _stop(self, *_: object) -> None:
+        self.stopping.set()
+
+    # --- the parts, each in its own process -----------------------------------------------
+
+    def _broker(self) -> None:
+        if self.own:
+            embedded.run(*self.own)
+
+    def _bridge(self) -> None:
+        bridge = Bridge(self.store, self.fleet, self.broker, self.url)
+        bridge.ready = self.bridged.set
+        signal.signal(signal.SIGTERM, bridge.stop)
+        signal.signal(signal.SIGINT, bridge.stop)
+        bridge.run()
+
+    def _web(self) -> None:
+        from .web.serve import run
+
+        run(self.store, self.fleet, self.http, self.broker, self.url)
+
+    # --- keeping them alive ---------------------------------------------------------------
+
+    def _start(self, name: str) -> None:
+        process = _fork.Process(target=_in_child, args=(self._parts[name],), name=name)
+        process.start()
+        self._running[name] = process
+
+    def _revive(self) -> None:
+        moment = time.monotonic()
+        for name, process in self._running.items():
+            if process.is_alive():
+                continue
+            due, wait = self._due.get(name, (0.0, AGAIN))
+            if due == 0.0 or due < moment - 60:
+                log.error("a part of the hub has died and starts again", part=name, exit=process.exitcode)
+                self._due[name] = (moment + AGAIN, AGAIN)
+            elif moment >= due:
+                self._due[name] = (moment + wait * 2, min(wait * 2, 10.0))
+                self._start(name)
+
+    def _end(self) -> None:
+        """The broker goes last: the others still have something to say."""
+        deadline = time.monotonic() + ENDING
+        for name in reversed(self._parts):
+            self._running[name].terminate()
+            if name == "bridge":
+                self._join(name, deadline)
+        for name in self._parts:
+            self._join(name, deadline)
+
+    def _join(self, name: str, deadline: float) -> None:
+        process = self._running[name]
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            log.error("a part of the hub does not end and is killed", part=name)
+            process.kill()
+            process.join()
+
+    def _say_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline and not self.stopping.is_set():
+            self._revive()
+            if self.bridged.wait(0.02) and _answers(self.http):
+                print("ready", flush=True)
+                return
+        if not self.stopping.is_set():
+            log.error("not ready yet: see the lines above", seconds=READY_WITHIN)
+
+
+def _in_child(part: Callable[[], None]) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        part()
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _must_be_free(address: tuple[str, int]) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise SettingsError(f"{address[0]}:{address[1]}: {error.strerror}") from None
+
+
+def _answers(http: tuple[str, int]) -> bool:
+    host = f"[{http[0]}]" if ":" in http[0] else http[0]
+    try:
+        with urllib.request.urlopen(f"http://{host}:{http[1]}/readyz", timeout=1) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
