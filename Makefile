@@ -41,13 +41,15 @@ soak: $(VENV)/.for-tests ## the tests that take minutes: crashes and power cuts,
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh provisioning/debian.sh python3-venv
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 # A stamp is younger than what it was made from, or is made again.
 $(VENV)/.for-run: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub,devices]'
+	@echo 'Setting up $(VENV): a minute or so'
+	@$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[hub,devices]'
 	@touch $@
 
 $(VENV)/.for-tests: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub,devices,tests]'
+	@echo 'Setting up $(VENV): a minute or so'
+	@$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[hub,devices,tests]'
 	@touch $@ $(VENV)/.for-run
