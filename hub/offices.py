@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import structlog
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
 
 from firmware import wire
 
@@ -73,6 +73,7 @@ def _letter(value: str) -> str:
 Slug = Annotated[str, AfterValidator(_slug)]
 Letter = Annotated[str, AfterValidator(_letter)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+Day = Annotated[date, Strict(False)]  # 2026-09-29, or the same in quotes
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 
 
@@ -123,16 +124,16 @@ class _Device(_Table):
 
 
 class _Holidays(_Table):
-    country: Annotated[str, Field(min_length=2, max_length=2)] = "ES"
-    subdivision: str | None = "CT"
-    extra: list[date] = []
+    country: Annotated[str, Field(min_length=2, max_length=2)]
+    subdivision: str | None = None
+    extra: list[Day] = []
 
 
 class _Season(_Table):
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
-    first: date = Field(alias="from")
-    to: date
+    first: Day = Field(alias="from")
+    to: Day
     hours: dict[str, str]
 
 
@@ -143,7 +144,7 @@ class _Office(_Table):
     telephone: str = ""
     hours: dict[str, str]
     season: list[_Season] = []
-    holidays: _Holidays = _Holidays()
+    holidays: _Holidays | None = None  # without it, no day of the week's hours is shut
     rules: _Rules = _Rules()
     day_starts: str = "04:00"
     appointment_letter: Letter = "C"
@@ -302,10 +303,12 @@ def _plan(office: _Office, year: int) -> Plan:
 
 def _closed(office: _Office, year: int) -> tuple[str, ...]:
     """Public holidays of the country and its part, and the municipality's own feasts."""
+    known = office.holidays
+    if known is None:
+        return ()
     import holidays  # slow to import, and needed once
 
     years = range(year, year + HOLIDAY_YEARS)
-    known = office.holidays
     if sum(day.year == year for day in known.extra) < LOCAL_FEASTS:
         log.warning("fewer than two local feasts in the offices file", office=office.id, year=year)
     try:

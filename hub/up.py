@@ -63,12 +63,14 @@ class Up:
         self.store.dispose()  # no connection crosses a fork
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        for name in self._parts:
-            self._start(name)
-        self._say_ready()
-        while not self.stopping.wait(0.2):
-            self._revive()
-        self._end()
+        try:
+            for name in self._parts:
+                self._start(name)
+            self._say_ready()
+            while not self.stopping.wait(0.2):
+                self._revive()
+        finally:
+            self._end()
         return 0
 
     def _stop(self, *_: object) -> None:

@@ -17,7 +17,7 @@ from .errors import ByAppointment, DayOver, DeskClosed, Duplicate, NotNow, Offic
 from .evolve import ENDED, fold
 from .model import Desk, DeskStage, Move, Stage, State, Step, Ticket
 from .order import next_up, order, place_after, sharing_desk
-from .plan import MINUTE, Appointment, Moment, day_begins, day_of
+from .plan import MINUTE, Appointment, Moment, Plan, Service, day_begins, day_of
 
 
 def decide(state: State, command: c.Command, now: Moment) -> list[e.Event]:
@@ -35,9 +35,9 @@ def decide(state: State, command: c.Command, now: Moment) -> list[e.Event]:
 def _day_end(state: State, command: c.Command, now: Moment) -> list[e.Event]:
     """Ends a day that is over and begins the new one. A day never goes back."""
     plan = command.plan if isinstance(command, c.Adopt) else state.plan
-    if plan is None:
+    if plan is None:  # nobody has told the hub of this office
         raise NotNow(f"office {state.office} has no plan yet: start the hub with its offices file")
-    day = day_of(plan, now)
+    day = _today(plan, command, now)
     if day <= state.day:
         return []
     left = [t for t in state.tickets.values() if t.stage not in ENDED]
@@ -45,6 +45,15 @@ def _day_end(state: State, command: c.Command, now: Moment) -> list[e.Event]:
     desks = fold(state, closed).desks.values()
     versions = {desk.id: desk.version + desk.is_open for desk in desks}  # an open one closes: one more
     return [*closed, e.DayOpened(now, "hub", day, plan, versions)]
+
+
+def _today(plan: Plan, command: c.Command, now: Moment) -> str:
+    """The day by the hub's clock; the first ticket of a dispenser that is a little ahead may begin the next one.
+
+    Otherwise that ticket would be closed with those of the day before, a moment after it was printed.
+    """
+    soon = day_of(plan, now + MINUTE)
+    return soon if isinstance(command, c.Issue) and command.day == soon else day_of(plan, now)
 
 
 def _tick(state: State, command: c.Tick, now: Moment) -> list[e.Event]:
@@ -84,8 +93,10 @@ def _issue(state: State, command: c.Issue, now: Moment) -> list[e.Event]:
         raise Duplicate(f"ticket {command.label} has the token of another one")
     if command.appointment and any(_same_visit(t, command.appointment) for t in state.tickets.values()):
         raise Duplicate(f"appointment {command.appointment.id} has checked in already")
+    if not command.services:
+        raise Unknown(f"ticket {command.label} names no service")
     for service in command.services:
-        _known_service(state, service)
+        _service(state, service)
     label = command.label or _label(state, command)
     at = command.at if command.at and day_begins(state.plan, state.day) <= command.at <= now else now
     appointment = command.appointment and _on_time_or_late(state, command.appointment, at)
@@ -107,7 +118,7 @@ def _issue(state: State, command: c.Issue, now: Moment) -> list[e.Event]:
 
 def _label(state: State, command: c.Issue) -> str:
     """The next number of reception's own range, which begins at `first_number` and does not end."""
-    letter = state.plan.appointment_letter if command.appointment else state.plan.service(command.services[0]).letter
+    letter = state.plan.appointment_letter if command.appointment else _service(state, command.services[0]).letter
     given = highest_numbers(state, command.first_number).get(letter, command.first_number - 1)
     return f"{letter}{given + 1:03d}"
 
@@ -123,7 +134,8 @@ def highest_numbers(state: State, first: int, last: int | None = None) -> dict[s
 
 
 def _same_visit(ticket: Ticket, appointment: Appointment) -> bool:
-    return bool(ticket.appointment) and ticket.appointment.id == appointment.id and ticket.stage is not Stage.VOIDED
+    own = ticket.appointment
+    return own is not None and own.id == appointment.id and ticket.stage is not Stage.VOIDED
 
 
 def _on_time_or_late(state: State, appointment: Appointment, at: Moment) -> Appointment:
@@ -133,9 +145,11 @@ def _on_time_or_late(state: State, appointment: Appointment, at: Moment) -> Appo
     return Appointment(appointment.id, appointment.start, appointment.grace_minutes, late)
 
 
-def _known_service(state: State, id: str) -> None:
-    if state.plan.service(id) is None:
+def _service(state: State, id: str) -> Service:
+    service = state.plan.service(id)
+    if service is None:
         raise Unknown(f"office {state.office} has no service {id}")
+    return service
 
 
 def _ticket(state: State, id: str) -> Ticket:
@@ -158,9 +172,12 @@ def _rejoin(state: State, command: c.Rejoin, now: Moment) -> list[e.Event]:
 
 
 def rejoin_until(state: State, ticket: Ticket, now: Moment) -> Moment:
-    """Until when who missed a call may rejoin; the clock stands still with the office."""
+    """Until when who missed a call may rejoin: so long after the absence or after the time on the paper.
+
+    The clock stands still with the office.
+    """
     missed = ticket.missed or 0
-    last = max(missed + state.plan.rules.rejoin_minutes * MINUTE, ticket.back_by or 0)
+    last = max(missed, ticket.back_by or 0) + state.plan.rules.rejoin_minutes * MINUTE
     return last + standstill(state, missed, now)
 
 
@@ -181,8 +198,7 @@ def _reassign(state: State, command: c.Reassign, now: Moment) -> list[e.Event]:
     """A wrongly chosen procedure is changed once, and the time is kept."""
     ticket = _ticket(state, command.ticket)
     ticket.after(Move.REASSIGN)
-    _known_service(state, command.service)
-    if state.plan.service(command.service).by_appointment_reason and not ticket.appointment:
+    if _service(state, command.service).by_appointment_reason and not ticket.appointment:
         raise ByAppointment(f"{command.service} is had by appointment only")
     if command.service == ticket.service:
         return []
@@ -333,8 +349,7 @@ def _park(act: _Act, command: c.Park) -> None:
 
 def _transfer(act: _Act, command: c.Transfer) -> None:
     ticket = act.somebody(Move.TRANSFER)
-    _known_service(act.state, command.service)
-    act.say(e.TicketTransferred, ticket.id, command.service)
+    act.say(e.TicketTransferred, ticket.id, _service(act.state, command.service).id)
 
 
 def _resume(act: _Act, command: c.Resume) -> None:
@@ -355,14 +370,15 @@ def _undo(act: _Act, command: c.Undo) -> None:
     step = act.state.steps.get(act.desk.id)
     if step is None:
         raise NotNow(f"desk {act.desk.id} has no step to take back")
-    moved = next((act.state.tickets[id] for id in step.tickets if not _untouched(act.state, step, id)), None)
+    moved = next((ticket for ticket in _rests_on(act.state, step) if ticket.touched > step.last), None)
     if moved:
         raise NotNow(f"ticket {moved.label} has moved on since: desk {act.desk.id} cannot take its step back")
     act.say(e.DeskUndone)
 
 
-def _untouched(state: State, step: Step, id: str) -> bool:
-    return state.tickets[id].touched <= step.last
+def _rests_on(state: State, step: Step) -> list[Ticket]:
+    """The tickets that a step changed, and the one that was at the desk meanwhile."""
+    return [state.tickets[id] for id in {*step.tickets, step.desk.ticket} if id]
 
 
 _ACTS: dict[type[c.DeskCommand], Callable[[_Act, Any], None]] = {

@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import events as e
-from .model import Call, Desk, DeskMove, DeskStage, Move, Pause, Stage, State, Step, Ticket, desk_of
-
-CALLS_KEPT = 8
+from .model import Desk, DeskMove, DeskStage, Move, Pause, Stage, State, Step, Ticket, desk_of
 
 
 def fold(state: State, events: Iterable[e.Event]) -> State:
@@ -34,11 +32,11 @@ def _apply(state: State, event: e.Event) -> State:
 
 
 def _grown_versions(before: State, after: State, at: int) -> State:
-    """Lets a desk's version grow where what it shows has changed."""
+    """Lets a desk's version grow where what it shows has changed; an undo has brought `since` back itself."""
     if after.desks is before.desks and not any(desk.ticket for desk in after.desks.values()):
         return after
     grown = {
-        id: replace(desk, version=desk.version + 1, since=at)
+        id: replace(desk, version=desk.version + 1, since=at if desk.since == before.desks[id].since else desk.since)
         for id, desk in after.desks.items()
         if id in before.desks and shown(after, desk) != shown(before, before.desks[id])
     }
@@ -49,7 +47,7 @@ def _as_step(state: State, event: e.DeskEvent) -> State:
     """Applies a desk's event and remembers what it changed, as part of the desk's last step."""
     step = state.steps.get(event.desk)
     if step is None or step.number != event.step:
-        step = Step(event.step, 0, state.desks[event.desk], {}, state.calls, state.bounded)
+        step = Step(event.step, 0, state.desks[event.desk], {})
     tickets = step.tickets
     if isinstance(event, e.AtDesk) and event.ticket not in tickets:
         tickets = {**tickets, event.ticket: state.tickets[event.ticket]}
@@ -80,9 +78,8 @@ def shown(state: State, desk: Desk) -> tuple[str, str | None, str | None]:
 
 def _leaves_desk(state: State, ticket: Ticket) -> State:
     """Frees the desk that holds `ticket`, if one does."""
-    if ticket.desk in state.desks and state.desks[ticket.desk].ticket == ticket.id:
-        return _with_desk(state, ticket.desk, DeskMove.FREE)
-    return state
+    desk = state.desks.get(ticket.desk or "")
+    return _with_desk(state, desk.id, DeskMove.FREE) if desk and desk.ticket == ticket.id else state
 
 
 def _moved(move: Move, **fixed: Any) -> Callable[[State, Any], State]:
@@ -104,16 +101,20 @@ ENDED = frozenset((Stage.DONE, Stage.LEFT, Stage.VOIDED, Stage.CLOSED))
 
 
 def _day_opened(state: State, event: e.DayOpened) -> State:
-    desks = {plan.id: desk_of(plan, event.versions.get(plan.id, 0), event.at) for plan in event.plan.desks}
+    desks = {plan.id: desk_of(plan, event.versions.get(plan.id, state.seq), event.at) for plan in event.plan.desks}
     return State(state.office, state.seq, event.plan, event.day, desks=desks, paused=state.paused)
 
 
 def _office_planned(state: State, event: e.OfficePlanned) -> State:
-    """Desks that are gone vanish, unless somebody is at one; new ones begin closed."""
+    """Desks that are gone vanish, unless somebody is at one; new ones begin closed.
+
+    A new desk's version begins at the log's number: no desk's version outgrows it, so that of one
+    that was there before, and comes back, has grown.
+    """
     kept = {
         desk.id: replace(state.desks[desk.id], services=desk.services)
         if desk.id in state.desks
-        else desk_of(desk, 0, event.at)
+        else desk_of(desk, state.seq, event.at)
         for desk in event.plan.desks
     }
     busy = {id: desk for id, desk in state.desks.items() if id not in kept and desk.ticket}
@@ -174,22 +175,14 @@ def _desk_shut(state: State, event: e.DeskShut) -> State:
 def _called(state: State, event: e.TicketCalled) -> State:
     ticket = state.tickets[event.ticket]
     move = Move.RESUME if ticket.stage is Stage.PARKED else Move.CALL
-    state = _with_ticket(
-        state, ticket, stage=ticket.after(move), desk=event.desk, called=event.at, started=None, reason=event.reason
-    )
-    state = _with_desk(state, event.desk, DeskMove.CALL, ticket.id)
-    return _announced(replace(state, bounded=event.reason == "waited_too_long"), ticket, event)
-
-
-def _announced(state: State, ticket: Ticket, event: e.AtDesk) -> State:
-    call = Call(ticket.id, ticket.label, event.desk, event.at)
-    older = tuple(old for old in state.calls if old.ticket != ticket.id)
-    return replace(state, calls=(call, *older)[:CALLS_KEPT])
+    call = {"called": event.at, "announced": event.at, "turn": state.seq + 1, "reason": event.reason}
+    state = _with_ticket(state, ticket, stage=ticket.after(move), desk=event.desk, started=None, room=None, **call)
+    return _with_desk(state, event.desk, DeskMove.CALL, ticket.id)
 
 
 def _recalled(state: State, event: e.TicketRecalled) -> State:
     ticket = state.tickets[event.ticket]
-    return _announced(_with_ticket(state, ticket, stage=ticket.after(Move.RECALL)), ticket, event)
+    return _with_ticket(state, ticket, stage=ticket.after(Move.RECALL), announced=event.at)
 
 
 def _started(state: State, event: e.TicketStarted) -> State:
@@ -225,15 +218,11 @@ def _undone(state: State, event: e.DeskUndone) -> State:
     step = state.steps[event.desk]
     now = state.desks[event.desk]
     tickets = {id: replace(ticket, touched=state.seq + 1) for id, ticket in step.tickets.items()}
-    calls = [call for call in state.calls if call.ticket not in tickets]
-    calls += [call for call in step.calls if call.ticket in tickets]
     return replace(
         state,
         tickets={**state.tickets, **tickets},
         desks={**state.desks, event.desk: replace(step.desk, version=now.version, services=now.services)},
         steps={id: other for id, other in state.steps.items() if id != event.desk},
-        calls=tuple(sorted(calls, key=lambda call: -call.at))[:CALLS_KEPT],
-        bounded=step.bounded,
     )
 
 

@@ -10,6 +10,7 @@ from .errors import NotNow
 from .plan import Appointment, DeskPlan, Moment, Plan
 
 Rank = tuple[int, ...]  # (class, moment, moment, number of the ticket, places behind others ...)
+WAITED_TOO_LONG = "waited_too_long"  # the reason of a call made by the bound on unfairness
 
 
 class Stage(StrEnum):
@@ -149,6 +150,8 @@ class Ticket:
     room: str | None = None  # where it is parked
     reassigned: bool = False
     reason: str | None = None  # of its last call
+    turn: int = 0  # the number of the event of its last call; 0: never called
+    announced: Moment | None = None  # its last call or recall, for the board
     why: str | None = None  # it was closed or voided
     touched: int = 0  # the number of the last event that changed it
 
@@ -197,18 +200,6 @@ class Step:
     last: int  # of its last event
     desk: Desk
     tickets: Mapping[str, Ticket]
-    calls: tuple[Call, ...]
-    bounded: bool
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call on the board."""
-
-    ticket: str
-    label: str
-    desk: str
-    at: Moment
 
 
 @dataclass(frozen=True)
@@ -225,15 +216,19 @@ class State:
 
     office: str
     seq: int = 0  # of the last event in it
-    plan: Plan | None = None
+    plan: Plan = None  # type: ignore[assignment]  # None until the first day.opened; `decide` refuses all but a plan
     day: str = ""
     tickets: Mapping[str, Ticket] = field(default_factory=dict)
     desks: Mapping[str, Desk] = field(default_factory=dict)
     steps: Mapping[str, Step] = field(default_factory=dict)
-    calls: tuple[Call, ...] = ()  # newest first
     paused: Pause | None = None
     pauses: tuple[tuple[Moment, Moment], ...] = ()  # those that are over
-    bounded: bool = False  # the last call was made by the bound on unfairness
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the last call that stands (none taken back) was made by the bound on unfairness."""
+        last = max(self.tickets.values(), key=lambda ticket: ticket.turn, default=None)
+        return last is not None and last.reason == WAITED_TOO_LONG
 
 
 def desk_of(plan: DeskPlan, version: int, at: Moment) -> Desk:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .model import Rank, Stage, State, Ticket
+from .model import WAITED_TOO_LONG, Rank, Stage, State, Ticket
 from .plan import MINUTE, Moment, Rules
 
 BOUND, DUE, WALK_IN = 0, 1, 2  # classes of rank, the first one first
@@ -31,7 +31,7 @@ def standing(ticket: Ticket, rules: Rules) -> tuple[Hold, ...]:
     A lower rank goes first. Ranks compare as tuples: class, moments, the ticket's number.
     """
     if ticket.place:
-        return tuple(Hold(0, rank, "came_back" if rank[0] != BOUND else "waited_too_long") for rank in ticket.place)
+        return tuple(Hold(0, rank, "came_back" if rank[0] != BOUND else WAITED_TOO_LONG) for rank in ticket.place)
     appointment = ticket.appointment
     walk_in = Hold(0, (WALK_IN, ticket.issued, ticket.issued, ticket.number), "waited_longest")
     if appointment and not appointment.late:
@@ -42,7 +42,7 @@ def standing(ticket: Ticket, rules: Rules) -> tuple[Hold, ...]:
     if rules.walk_in_max_wait_minutes is None:
         return (walk_in,)
     over = (BOUND, ticket.issued, ticket.issued, ticket.number)
-    return (walk_in, Hold(ticket.issued + rules.walk_in_max_wait_minutes * MINUTE, over, "waited_too_long"))
+    return (walk_in, Hold(ticket.issued + rules.walk_in_max_wait_minutes * MINUTE, over, WAITED_TOO_LONG))
 
 
 def held(holds: tuple[Hold, ...], now: Moment, bound: bool) -> Hold:
@@ -52,11 +52,11 @@ def held(holds: tuple[Hold, ...], now: Moment, bound: bool) -> Hold:
 
 def next_up(state: State, services: tuple[str, ...], now: Moment) -> tuple[Ticket, str] | None:
     """Who a desk that serves `services` calls next, and why; None when nobody waits for it."""
-    rules = state.plan.rules
+    rules, bound = state.plan.rules, not state.bounded
     best: tuple[Rank, Ticket, str] | None = None
     for ticket in state.tickets.values():
         if ticket.stage is Stage.WAITING and ticket.service in services:
-            hold = held(standing(ticket, rules), now, not state.bounded)
+            hold = held(standing(ticket, rules), now, bound)
             if best is None or hold.rank < best[0]:
                 best = hold.rank, ticket, hold.reason
     return (best[1], best[2]) if best else None
@@ -129,7 +129,7 @@ def place_after(state: State, other: Ticket, now: Moment) -> tuple[Rank, ...]:
     """The ranks right after `other`, as it stands now: before everybody placed there earlier."""
     holds = standing(other, state.plan.rules)
     hold_now = {held(holds, now, False), held(holds, now, True)}
-    return tuple(sorted((hold.rank + (-state.seq - 1,) for hold in hold_now), reverse=True))
+    return tuple(sorted(((*hold.rank, -state.seq - 1) for hold in hold_now), reverse=True))
 
 
 def next_change(state: State, now: Moment) -> Moment | None:
@@ -140,7 +140,8 @@ def next_change(state: State, now: Moment) -> Moment | None:
 
 
 def overdue(state: State, now: Moment) -> list[Ticket]:
-    """Walk-ins who have waited longer than the alert says."""
+    """Those without an appointment, or late for theirs, who have waited longer than the alert says."""
     before = now - state.plan.rules.walk_in_alert_minutes * MINUTE
-    waiting = (t for t in state.tickets.values() if t.stage is Stage.WAITING and not t.appointment)
-    return [ticket for ticket in waiting if ticket.issued < before]
+    waiting = (ticket for ticket in state.tickets.values() if ticket.stage is Stage.WAITING)
+    walk_ins = (ticket for ticket in waiting if ticket.appointment is None or ticket.appointment.late)
+    return [ticket for ticket in walk_ins if ticket.issued < before]

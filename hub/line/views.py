@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from typing import Any
 
 from .evolve import shown
@@ -10,7 +11,7 @@ from .order import ahead
 from .plan import Moment, is_open
 
 SHOWN = {stage: stage.value for stage in Stage} | {Stage.PARKED: "waiting", Stage.VOIDED: "closed"}
-SIGN_CALLS = 4
+BOARD_CALLS, SIGN_CALLS = 8, 4
 
 
 def waiting_by_service(state: State) -> dict[str, int]:
@@ -43,9 +44,11 @@ def _sign(state: State, desk: Desk) -> dict[str, str | None]:
     return {"state": stage, "label": label}
 
 
-def calls(state: State, stamp: Any) -> list[dict[str, str]]:
+def calls(state: State, stamp: Any) -> list[dict[str, Any]]:
     """The last calls, newest first."""
-    return [{"label": call.label, "desk": call.desk, "at": stamp(call.at)} for call in state.calls]
+    called = [ticket for ticket in state.tickets.values() if ticket.announced is not None]
+    last = nlargest(BOARD_CALLS, called, key=lambda ticket: (ticket.announced, ticket.turn))
+    return [{"label": ticket.label, "desk": ticket.desk, "at": stamp(ticket.announced)} for ticket in last]
 
 
 def desk_document(state: State, desk: Desk, stamp: Any) -> dict[str, Any]:
