@@ -137,8 +137,13 @@ def _civil(days):
     return of_era + era * 400 + (month <= 2), month, day
 
 
+DIGITS = "0123456789"
+SMALLS = "abcdefghijklmnopqrstuvwxyz"
+CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
 def _digits(text):
-    if not text or not all("0" <= letter <= "9" for letter in text):
+    if not text or text.strip(DIGITS):  # nothing is left of what has digits alone
         raise ValueError("must be digits: %s" % text)
     return int(text)
 
@@ -149,10 +154,7 @@ def _digits(text):
 def is_slug(value):
     """An identifier: 1 to 64 of a-z, 0-9 and -, beginning with a letter or digit."""
     return (
-        isinstance(value, str)
-        and 0 < len(value) <= 64
-        and value[0] != "-"
-        and all("a" <= letter <= "z" or "0" <= letter <= "9" or letter == "-" for letter in value)
+        isinstance(value, str) and 0 < len(value) <= 64 and value[0] != "-" and not value.strip(SMALLS + DIGITS + "-")
     )
 
 
@@ -162,27 +164,23 @@ def is_label(value):
         return False
     letters = 2 if value[1:2] >= "A" else 1
     digits = value[letters:]
-    return (
-        all("A" <= letter <= "Z" for letter in value[:letters])
-        and 3 <= len(digits) <= 4
-        and all("0" <= digit <= "9" for digit in digits)
-    )
+    return not value[:letters].strip(CAPITALS) and 3 <= len(digits) <= 4 and not digits.strip(DIGITS)
+
+
+URL_SAFE = SMALLS + CAPITALS + DIGITS + "-_"
 
 
 def is_url_safe(value, least, most):
     """Letters, digits, - and _ of base64url (RFC 4648, 5), between `least` and `most` of them."""
-    return (
-        isinstance(value, str)
-        and least <= len(value) <= most
-        and all("a" <= c <= "z" or "A" <= c <= "Z" or "0" <= c <= "9" or c in "-_" for c in value)
-    )
+    return isinstance(value, str) and least <= len(value) <= most and not value.strip(URL_SAFE)
 
 
 def is_uuid(value):
     """A UUID in its usual 36 lower-case characters (RFC 9562, 4)."""
     if not isinstance(value, str) or len(value) != 36:
         return False
-    return all(c == "-" if i in (8, 13, 18, 23) else c in "0123456789abcdef" for i, c in enumerate(value))
+    parts = value.split("-")
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and not "".join(parts).strip(DIGITS + "abcdef")
 
 
 def is_whole(value):
@@ -321,7 +319,7 @@ MESSAGES = {
             "telephone?": "text",
             "track?": "text",
             "hours?": [{"opens": "time", "closes": "time"}],
-            "services?": [{"id": "slug", "letter": "text", "name": {"*": "text"}}],
+            "services?": [{"id": "slug", "letter": "text", "name": {"*": "text"}, "shares?": ["slug"]}],
             "appointment_letter?": "text",
             "first_number?": "whole",
             "last_number?": "whole?",

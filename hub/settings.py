@@ -7,6 +7,9 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from .link import Broker
 from .store.staff import ROLES
 
@@ -64,28 +67,40 @@ def parser() -> argparse.ArgumentParser:
 def address(text: str, setting: Setting) -> tuple[str, int]:
     """HOST:PORT as a pair; SettingsError for anything else. Port 0 takes a free one."""
     host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isdigit() and int(port) < 65536):
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingsError(f"{setting.name} {text!r}: must be HOST:PORT")
-    return (host.strip("[]"), int(port) or free_port(host))
+    host = host.strip("[]")
+    return host, int(port) or free_port(host)
 
 
 def free_port(host: str) -> int:
     """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
 
 
 def database(data: str, url: str | None) -> str:
-    """The database's address; makes the data folder where it is needed."""
+    """The database's address; makes the data folder where it is needed. SettingsError if it cannot be read."""
     if url:
-        return url
+        return _database_url(url)
     folder = Path(data)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"--data {data}: {error.strerror}") from None
     return f"sqlite:///{(folder / 'torn.db').resolve()}"
+
+
+def _database_url(text: str) -> str:
+    """The address as it is, if it can be one; a message never shows it, for it may hold a password."""
+    try:
+        kind = make_url(text).get_backend_name()
+    except (ArgumentError, ValueError):
+        kind = ""
+    if kind not in ("postgresql", "postgres", "sqlite"):
+        raise SettingsError("--database: must be postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE")
+    return text
 
 
 def offices_file(path: str | None) -> Path:

@@ -7,14 +7,14 @@ quickly; and they end with it, even if it is killed.
 from __future__ import annotations
 
 import ctypes
+import http.client
 import multiprocessing
+import os
 import signal
 import socket
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from multiprocessing.context import ForkProcess
 
@@ -97,7 +97,7 @@ class Up:
     # --- keeping them alive ---------------------------------------------------------------
 
     def _start(self, name: str) -> None:
-        process = _fork.Process(target=_in_child, args=(self._parts[name],), name=name)
+        process = _fork.Process(target=_in_child, args=(self._parts[name], os.getpid()), name=name)
         process.start()
         self._running[name] = process
 
@@ -143,8 +143,10 @@ class Up:
             log.error("not ready yet: see the lines above", seconds=READY_WITHIN)
 
 
-def _in_child(part: Callable[[], None]) -> None:
+def _in_child(part: Callable[[], None], parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before this process asked to end with it
+        sys.exit(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -162,10 +164,13 @@ def _must_be_free(address: tuple[str, int]) -> None:
             raise SettingsError(f"{address[0]}:{address[1]}: {error.strerror}") from None
 
 
-def _answers(http: tuple[str, int]) -> bool:
-    host = f"[{http[0]}]" if ":" in http[0] else http[0]
+def _answers(address: tuple[str, int]) -> bool:
+    """Whether the pages are ready; asked directly, whatever proxy the environment names."""
+    connection = http.client.HTTPConnection(*address, timeout=1)
     try:
-        with urllib.request.urlopen(f"http://{host}:{http[1]}/readyz", timeout=1) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (http.client.HTTPException, OSError):
         return False
+    finally:
+        connection.close()

@@ -10,8 +10,9 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
+from typing import Any
 
 import structlog
 
@@ -31,6 +32,7 @@ from .relay import LeaseLost, Relay, lease_name
 log = structlog.get_logger()
 
 TOGETHER = 200  # messages handled in one round
+MOST_WAITING = 10_000  # messages lined up: more are refused, so that a flood does not eat the memory
 TICK = 0.5  # seconds
 ALIVE = 5.0  # seconds: a loop that has not come round for so long must not beat
 ACKNOWLEDGED_AGAIN = 1.0  # seconds at least between two `stored` that say nothing new
@@ -55,21 +57,29 @@ class Bridge:
         self._inbox: queue.SimpleQueue[Came] = queue.SimpleQueue()
         self._round = time.monotonic()
         self._acknowledged: dict[str, float] = {}  # by device: when `stored` went out last
-        self._repeat: set[str] = set()  # devices to whom `stored` is said again as soon as it may
+        self._repeat: dict[str, str | None] = {}  # to whom `stored` is said again, of which journal (None: the last)
+        self._next_tick = 0.0
         self._forgotten: Moment = 0
 
     # --- the network's thread -----------------------------------------------------------
 
-    def _came(self, topic: str, payload: bytes, retained: bool) -> None:
+    def came(self, topic: str, payload: bytes, retained: bool) -> None:
         """Judges a message and lines it up; whatever is wrong with it is one line in the log."""
         try:
             kind, names = wire.route(topic)
             if retained and kind != "state":
                 raise ValueError("retained: commands never are")
+            if self.waiting >= MOST_WAITING:
+                raise ValueError("too many messages wait already")
             self._inbox.put((kind, names[0], wire.decode(kind, payload)))
         except ValueError as error:
             if payload or not retained:
                 log.warning("a message is refused", topic=topic[:200], reason=str(error))
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are lined up."""
+        return self._inbox.qsize()
 
     def _connected(self) -> None:
         self._inbox.put(("connected", "", {}))
@@ -79,18 +89,16 @@ class Bridge:
     def run(self) -> None:
         """Works until `stop` is called; no error ends it."""
         for kind in KINDS:
-            self.link.on(f"torn/v1/dev/+/{kind}", self._came)
-        self.link.on("torn/v1/office/+/appended", self._came)
+            self.link.on(f"torn/v1/dev/+/{kind}", self.came)
+        self.link.on("torn/v1/office/+/appended", self.came)
         self.link.on_connected(self._connected)
         self.link.start()
         self.beat.start()
-        next_tick = 0.0
         while not self.stopping.is_set():
-            came = self._gather(max(0.0, next_tick - time.monotonic()))
-            self._safely(self._handle, came)
-            if time.monotonic() >= next_tick:
-                next_tick = time.monotonic() + TICK
-                self._safely(self._tick)
+            self._handle(self._gather(max(0.0, self._next_tick - time.monotonic())))
+            if time.monotonic() >= self._next_tick:
+                self._next_tick = time.monotonic() + TICK
+                self._tick()
             self._round = time.monotonic()
         self._leave()
 
@@ -112,13 +120,15 @@ class Bridge:
             pass  # that was all
         return came
 
-    def _safely(self, act: Callable[..., None], *words: object) -> None:
+    def _safely(self, act: Callable[..., Any], *words: object) -> Any:
+        """What `act` returns; None, and a line in the log, if it fails: the rest of the work goes on."""
         try:
-            act(*words)
+            return act(*words)
         except StoreError as error:
             log.error("the database is away: machines will ask again", reason=str(error))
         except Exception:
-            log.exception("a round of the bridge failed")
+            log.exception("a piece of the bridge's work failed", act=act.__name__)
+        return None
 
     def _leave(self) -> None:
         self.beat.stop()
@@ -133,35 +143,39 @@ class Bridge:
 
     def _handle(self, came: list[Came]) -> None:
         """In the order of coming; neighbouring facts of one machine go together."""
-        touched: set[str] = set()
+        touched = set()
         for (kind, name), group in groupby(came, key=lambda each: each[:2]):
             messages = [message for _, _, message in group]
-            office = self._handle_some(kind, name, messages)
-            if office in self.relays:
-                touched.add(office)
-        for office in touched:
-            self._publish(office)
+            touched.add(self._safely(self._handle_some, kind, name, messages))
+        for office in touched & self.relays.keys():
+            self._safely(self._publish, office)
 
     def _handle_some(self, kind: str, name: str, messages: list[Message]) -> str:
         """The office that these messages may have changed, or an empty string."""
-        if kind == "appended":
-            return name
-        if kind == "connected":
-            self._publish_everything()
-            return ""
+        match kind:
+            case "appended":
+                return name
+            case "connected":
+                self._say_everything_again()
+            case "press":
+                return self._presses(self.fleet.devices.get(name), name, messages)
+            case "fact" | "state":
+                return self._told(kind, name, messages)
+        return ""
+
+    def _told(self, kind: str, name: str, messages: list[Message]) -> str:
         device = self.fleet.devices.get(name)
-        if kind == "press":
-            return self._presses(device, name, messages)
         if device is None:
             log.warning("a message of an unknown machine", device=name, kind=kind)
-        elif device.office in self.relays and kind == "fact":
+        elif self._holds(device.office) and kind == "fact":
             return self._facts(device, messages)
-        elif device.office in self.relays and kind == "state":
+        elif self._holds(device.office):
             self.health.heard(device, messages, now())
         return ""
 
     def _presses(self, device: Device | None, name: str, presses: list[Message]) -> str:
-        if device and device.office not in self.relays:
+        """Answers each; strangers are answered by the process that beats."""
+        if not (self._holds(device.office) if device else self.beat.beats):
             return ""  # another bridge answers
         for press in presses:
             answer = self.store.transact(lambda work, press=press: take_press(work, device, name, press, now()))
@@ -175,18 +189,34 @@ class Bridge:
         for journal, some in groupby(facts, key=lambda fact: fact["journal"]):
             batch = list(some)
             new, stored = self.store.transact(lambda work, j=journal, b=batch: take_facts(work, device, j, b, now()))
-            self._acknowledge(device.id, journal, stored, new > 0)
-            self.health.facts_came(device, batch, now())
+            self._acknowledge(device.id, journal, stored, bool(new))
+            self.health.facts_came(device, new, now())
         return device.office
+
+    # --- how far a journal is safe ------------------------------------------------------
 
     def _acknowledge(self, device: str, journal: str, stored: int, news: bool) -> None:
         """Says how far a journal is safe; at most once a second where that is nothing new."""
-        if not news and time.monotonic() - self._acknowledged.get(device, 0.0) < ACKNOWLEDGED_AGAIN:
-            self._repeat.add(device)
+        if not news and not self._may_repeat(device):
+            self._repeat[device] = journal
             return
+        self._repeat.pop(device, None)
         payload = wire.encode("stored", {"journal": journal, "seq": stored})
         if self.link.publish(wire.device_topic(device, "stored"), payload, retain=True):
             self._acknowledged[device] = time.monotonic()
+
+    def _may_repeat(self, device: str) -> bool:
+        return time.monotonic() - self._acknowledged.get(device, float("-inf")) >= ACKNOWLEDGED_AGAIN
+
+    def _acknowledge_again(self, device: str, journal: str | None) -> None:
+        def read(work: Work) -> tuple[str, int] | None:
+            return (journal, journals.stored(work, device, journal)) if journal else journals.latest(work, device)
+
+        known = self.store.transact(read)
+        if known:
+            self._acknowledge(device, *known, news=False)
+        else:
+            self._repeat.pop(device, None)  # it has never told anything
 
     # --- documents ----------------------------------------------------------------------
 
@@ -196,75 +226,74 @@ class Bridge:
         try:
             self.relays[office].publish(now())
         except LeaseLost:
-            log.warning("another bridge works for the office now", office=office)
-            del self.relays[office]
+            self._lose(office)
 
-    def _publish_everything(self) -> None:
-        """After a new connection, and after taking over: the broker may know nothing."""
-        for office in list(self.relays):
-            self.relays[office].forget_sent()
-            self._publish(office)
+    def _say_everything_again(self) -> None:
+        """After a new connection the broker may know nothing. It is said in the tick that comes now."""
+        for office, relay in self.relays.items():
+            relay.forget_sent()
             self._acknowledge_all(office)
+        self._next_tick = 0.0
 
     def _acknowledge_all(self, office: str) -> None:
-        for device in self.fleet.of(office):
-            if device.kind == "dispenser":
-                self._acknowledge_latest(device.id)
+        self._repeat |= {device.id: None for device in self.fleet.of(office) if device.kind == "dispenser"}
 
-    def _acknowledge_latest(self, device: str) -> None:
-        known = self.store.transact(lambda work: journals.latest(work, device))
-        if known:
-            self._acknowledge(device, *known, news=True)
+    # --- whose office -------------------------------------------------------------------
+
+    def _holds(self, office: str) -> bool:
+        """Whether this process works for the office; after a long stop another one may."""
+        if office in self.relays and not self.relays[office].renewed():
+            self._lose(office)
+        return office in self.relays
+
+    def _lose(self, office: str) -> None:
+        log.warning("another bridge works for the office now", office=office)
+        del self.relays[office]
+        machines = self.fleet.of(office)
+        self.health.end(machines)
+        for device in machines:
+            self._repeat.pop(device.id, None)
+
+    def _take_over(self, office: str) -> None:
+        """Works for the office from now on, if its lease is free; publishes all of its documents."""
+        term = leases.take(self.store, lease_name(office), self.holder)
+        if term is None:
+            return
+        log.info("this bridge works for the office", office=office, term=term)
+        adopt(self.store, self.fleet, office)
+        self.health.begin(self.fleet.of(office), now())
+        self.relays[office] = Relay(self.store, self.link, self.fleet, office, self.holder, term, self.track)
+        self._acknowledge_all(office)
 
     # --- time ---------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        """Without the broker nothing is held on to: another bridge may still have it."""
         moment = now()
-        for office in self._taken_over():
-            self._acknowledge_all(office)
-        for office in list(self.relays):
-            if self._renewed(office):
-                self._let_time_pass(office, moment)
-        for device in self._may_repeat():
-            self._repeat.discard(device)
-            self._acknowledge_latest(device)
-        self.health.look_for_silence(moment)
-        if moment - self._forgotten > HOUR:
-            self._forgotten = moment
-            self.store.transact(lambda work: answers.forget_old(work, moment))
-
-    def _taken_over(self) -> Iterator[str]:
-        """Takes every lease that is free; the offices, once all their documents are published."""
-        for office in self.fleet.plans:
-            if office in self.relays or not self.link.connected:
-                continue
-            term = leases.take(self.store, lease_name(office), self.holder)
-            if term is not None:
-                log.info("this bridge works for the office", office=office, term=term)
-                adopt(self.store, self.fleet, office)
-                self.relays[office] = Relay(self.store, self.link, self.fleet, office, self.holder, term, self.track)
-                self._publish(office)
-                yield office
+        for office in self.fleet.plans if self.link.connected else ():
+            self._safely(self._tick_office, office, moment)
         if len(self.relays) == len(self.fleet.plans):
             self.ready()
+        for device, journal in list(self._repeat.items()):
+            if self._may_repeat(device):
+                self._safely(self._acknowledge_again, device, journal)
+        self._safely(self.health.look_for_silence, moment)
+        if moment - self._forgotten > HOUR:
+            self._safely(self._forget_old_answers, moment)
 
-    def _renewed(self, office: str) -> bool:
-        held = self.relays[office].renewed()
-        if not held:
-            log.warning("another bridge works for the office now", office=office)
-            del self.relays[office]
-        return held
-
-    def _let_time_pass(self, office: str, moment: Moment) -> None:
+    def _tick_office(self, office: str, moment: Moment) -> None:
         """Days begin, doors open, an early appointment's hour strikes."""
-        relay = self.relays[office]
-        if relay.state.plan and day_of(relay.state.plan, moment) > relay.state.day:
-            self.store.transact(lambda work: work.do(office, c.Tick("hub"), moment))
-        self._publish(office)
+        if office not in self.relays:
+            self._take_over(office)
+        if self._holds(office):
+            state = self.relays[office].state
+            if state.plan and day_of(state.plan, moment) > state.day:
+                self.store.transact(lambda work: work.do(office, c.Tick("hub"), moment))
+            self._publish(office)
 
-    def _may_repeat(self) -> list[str]:
-        past = time.monotonic() - ACKNOWLEDGED_AGAIN
-        return [device for device in self._repeat if self._acknowledged.get(device, 0.0) < past]
+    def _forget_old_answers(self, moment: Moment) -> None:
+        self.store.transact(lambda work: answers.forget_old(work, moment))
+        self._forgotten = moment
 
 
 def adopt(store: Store, fleet: Fleet, office: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +18,7 @@ SILENT = 75_000  # ms without a word: lost, whatever a will says
 WRITTEN_AGAIN = MINUTE  # an unchanged word is written down so often
 
 
-@dataclass
+@dataclass(frozen=True)
 class Heard:
     """The last word of one machine."""
 
@@ -27,11 +28,21 @@ class Heard:
 
 
 class Health:
-    """Keeps what machines say of themselves, for the staff's pages."""
+    """Keeps what the machines of this process's offices say of themselves, for the staff's pages."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._heard: dict[str, Heard] = {}
+
+    def begin(self, machines: Iterable[Device], now: Moment) -> None:
+        """Takes up where another process left off: what was written down counts as heard now."""
+        known = devices.all_health(self.store)
+        self._heard |= {each.id: Heard(known[each.id][0], now, now) for each in machines if each.id in known}
+
+    def end(self, machines: Iterable[Device]) -> None:
+        """Another process listens to these machines now."""
+        for device in machines:
+            self._heard.pop(device.id, None)
 
     def heard(self, device: Device, messages: list[Message], now: Moment) -> None:
         """Takes state documents; a last will counts only if it is of the connection seen last."""
@@ -58,11 +69,13 @@ class Health:
                 self._keep(device, heard.message | {"state": "lost"}, now)
 
     def _keep(self, device: str, message: Message, now: Moment) -> None:
+        """Writes down what is new first: what could not be written is not known, and written the next time."""
         before = self._heard.get(device)
-        kept = self._heard[device] = Heard(message, now, before.written if before else 0)
-        if before is None or before.message != message or now - kept.written > WRITTEN_AGAIN:
+        written = before.written if before else 0
+        if before is None or before.message != message or now - written > WRITTEN_AGAIN:
             devices.remember(self.store, device, message, now)
-            kept.written = now
+            written = now
+        self._heard[device] = Heard(message, now, written)
 
 
 def _same_connection(one: Message, other: Message) -> bool:

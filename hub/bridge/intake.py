@@ -12,7 +12,7 @@ import structlog
 
 from firmware import wire
 from hub.line import commands as c
-from hub.line.errors import DeskClosed, LineError, OutOfDate
+from hub.line.errors import DeskClosed, LineError, OutOfDate, Unknown
 from hub.line.events import TicketCalled
 from hub.line.plan import Moment
 from hub.offices import Device
@@ -26,21 +26,24 @@ FRESH = 5_000  # ms: an older press is not obeyed
 # --- facts ----------------------------------------------------------------------------------
 
 
-def take_facts(work: Work, device: Device, journal: str, facts: list[Message], now: Moment) -> tuple[int, int]:
-    """Stores what comes next in one journal; (how many are new, the number up to which all is safe).
+def take_facts(
+    work: Work, device: Device, journal: str, facts: list[Message], now: Moment
+) -> tuple[list[Message], int]:
+    """Stores what comes next in one journal: (the facts that are new, the number up to which all is safe).
 
     A fact stored before is passed over; at a gap it stops.
     """
     stored = journals.stored(work, device.id, journal)
-    rows = []
+    new, rows = [], []
     for fact in facts:
         if fact["seq"] == stored + 1:
             stored += 1
+            new.append(fact)
             refused = _refusal(work, device, fact, now)
             rows.append({"seq": stored, "fact": fact["fact"], "ticket": fact.get("ticket"), "refused": refused})
     if rows:
         journals.store_facts(work, device.id, journal, rows, now)
-    return len(rows), stored
+    return new, stored
 
 
 def _refusal(work: Work, device: Device, fact: Message, now: Moment) -> str | None:
@@ -68,15 +71,12 @@ def _command(device: Device, fact: Message) -> c.Command | None:
         case "ticket.issued":
             return _issue(device, fact)
         case "ticket.rejoined":
-            return c.Rejoin(device.id, fact["ticket"], min(wire.instant(fact["at"]), _LAST))
+            return c.Rejoin(device.id, fact["ticket"], wire.instant(fact["at"]))
         case "ticket.voided":
             return c.Void(device.id, fact["ticket"], fact["why"])
         case "appointment.checked_in":
             raise LineError(f"there is no appointment {fact['appointment']}")
     return None
-
-
-_LAST = 253402300799000  # the year 9999: a later moment is no clock's
 
 
 def _issue(device: Device, fact: Message) -> c.Issue:
@@ -119,7 +119,7 @@ def take_press(work: Work, device: Device | None, id: str, press: Message, now: 
     if before is not None:
         return before
     answer = {"id": press["id"]} | _obey(work, device, press, now)
-    if answer.get("why") not in ("unknown", "too_late"):  # those two are the same whenever they are asked
+    if answer.get("why") != "unknown":  # strangers leave no trace
         answers.keep(work, scope, press["id"], "", answer, now)
     return answer
 
@@ -136,8 +136,8 @@ def _obey(work: Work, device: Device | None, press: Message, now: Moment) -> Mes
         return {"ok": False, "why": "out_of_date"}
     except DeskClosed:
         return {"ok": False, "why": "desk_closed"}
-    except LineError:
-        return {"ok": False, "why": "not_now"}
+    except LineError as error:
+        return {"ok": False, "why": "unknown" if isinstance(error, Unknown) else "not_now"}
     called = any(isinstance(event, TicketCalled) for event in events)
     if press["press"] == "next" and not called:
         return {"ok": False, "why": "nobody_waiting"}

@@ -31,11 +31,17 @@ class Beat(threading.Thread):
         self.holder = holder
         self.working = working  # whether the bridge still does its work
         self.stopping = threading.Event()
+        self._due = threading.Event()  # something is to be done before the second is over
         self._link: Link | None = None
         self._term: int | None = None
         self._cleared: int | None = None  # the term in which what is gone was cleared
         self._beats = 0
-        self._said = 0.0  # when the last beat was, in monotonic seconds
+        self._said = float("-inf")  # when the last beat was, in monotonic seconds
+
+    @property
+    def beats(self) -> bool:
+        """Whether this is the process that beats."""
+        return self._term is not None
 
     def run(self) -> None:
         while not self.stopping.is_set():
@@ -47,13 +53,20 @@ class Beat(threading.Thread):
             except Exception:
                 log.exception("the beat failed")
                 self._fall_silent()
-            self.stopping.wait(RENEWED)
+            self._due.wait(RENEWED)
+            self._due.clear()
         self._say_lost()
 
     def stop(self) -> None:
         """Says that the hub is gone, frees the lease, and ends the thread."""
         self.stopping.set()
+        self._due.set()
         self.join(5)
+
+    def _connected(self) -> None:
+        """A beat at once: the broker may know nothing."""
+        self._said = float("-inf")
+        self._due.set()
 
     def _hold_and_beat(self) -> None:
         if not self.working():
@@ -63,16 +76,17 @@ class Beat(threading.Thread):
         elif not self._renewed():
             self._fall_silent()
         elif self._link and self._link.connected:
-            self._clear_what_is_gone(self._link)
             if time.monotonic() - self._said > BEATS - RENEWED / 2:
                 self._say("ready")
+            if self._cleared != self._term and self._clear_what_is_gone(self._link):
+                self._cleared = self._term
 
     def _take_over(self) -> None:
         self._term = leases.take(self.store, LEASE, self.holder)
         if self._term is not None:
             will = (wire.HUB_TOPIC, wire.encode("hub", {"state": "lost"}))
             self._link = Link(self.broker, "beat", will=will)
-            self._link.on_connected(lambda: self._say("ready"))
+            self._link.on_connected(self._connected)
             self._link.start()
 
     def _renewed(self) -> bool:
@@ -85,19 +99,18 @@ class Beat(threading.Thread):
             message = {"state": state, "now": wire.stamp(now()), "beat": self._beats}
             self._link.publish(wire.HUB_TOPIC, wire.encode("hub", message), retain=True)
 
-    def _clear_what_is_gone(self, link: Link) -> None:
-        """Empties the retained topics that the offices file no longer names; once for each take-over."""
-        if self._cleared == self._term:
-            return
-        known = set(leases.read_seqs(self.store, "torn/v1/"))
-        gone = known - set(topics_of(self.fleet))
+    def _clear_what_is_gone(self, link: Link) -> bool:
+        """Empties the retained topics that the offices file no longer names; False if the broker took not all."""
+        gone = set(leases.read_seqs(self.store, "torn/v1/")) - set(topics_of(self.fleet))
         sent = [link.publish(topic, b"", retain=True) for topic in sorted(gone | _leaves_of_gone_devices(gone))]
-        for message in sent:
-            if message:
-                message.wait_for_publish(2)
+        deadline = time.monotonic() + RENEWED
+        for message in filter(None, sent):
+            message.wait_for_publish(max(0.0, deadline - time.monotonic()))
+        if not all(message and message.is_published() for message in sent):
+            return False
         with self.store.begin(write=True) as connection:
             leases.forget_topics(connection, sorted(gone))
-        self._cleared = self._term
+        return True
 
     def _fall_silent(self) -> None:
         """Another process beats now, or nobody may: leaves without the last will."""

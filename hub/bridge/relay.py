@@ -13,15 +13,17 @@ from hub.line.events import Event, TicketCalled, TicketRecalled
 from hub.line.evolve import evolve
 from hub.line.model import State
 from hub.line.order import next_change
-from hub.line.plan import Moment, coming_doors
+from hub.line.plan import MINUTE, Moment, Plan, Service, coming_doors
 from hub.link import Link
 from hub.offices import Device, Fleet
 from hub.store import Store, leases
 
 RENEWED = 1.0  # seconds: a lease renewed later than this is renewed again
 ANNOUNCED = 10_000  # ms: an older call is not chimed
+LAST_EVENTS = 100  # looked through for calls when taking over
 DOORS_AHEAD = 21  # days of opening hours that a dispenser knows
 Document = dict[str, Any]
+Call = TicketCalled | TicketRecalled
 
 
 class LeaseLost(Exception):
@@ -46,8 +48,11 @@ class Relay:
         self.track = track  # the beginning of every tracking address
         self.state = store.state(office)
         self.next_change: Moment | None = None
+        self._line_due = True
+        self._calls = _last_calls(store, office, self.state.seq)  # to be announced: the last holder may not have
         self._renewed_at = time.monotonic()
         self._sent: dict[str, Document] = {}
+        self._configured: tuple[Any, ...] = ()  # what the machines' configurations were worked out from
         self._seqs = leases.read_seqs(store, "torn/v1/")
         self._known = set(self._seqs)
 
@@ -62,37 +67,42 @@ class Relay:
 
     def forget_sent(self) -> None:
         """The broker may have lost everything: the next round publishes all documents."""
-        self._sent = {}
+        self._sent, self._configured = {}, ()
 
     def publish(self, now: Moment) -> None:
         """Publishes each document that has changed, and each new call. LeaseLost: nothing was published."""
-        calls = self._carry_on(self.store.events(self.office, self.state.seq))
-        due = self.next_change is not None and now >= self.next_change
-        self.next_change = next_change(self.state, now)
-        changed = self._changed(now, bool(calls is not None) or due)
+        self._carry_on(self.store.events(self.office, self.state.seq))
+        self._look_at_the_clock(now)
+        changed = self._changed(now)
         if changed:
             self._number(changed)
+        self._configured = self._basis(now)
         for topic, (kind, document) in changed.items():
             self._retain(topic, kind, document)
-        for seq, event in calls or ():
-            self._announce(seq, event, now)
+        self._line_due = False
+        self._calls = [call for call in self._calls if now - call[1].at < ANNOUNCED and not self._announce(*call)]
 
-    def _carry_on(self, events: list[Event]) -> list[tuple[int, Any]] | None:
-        """Folds new events; those that are calls, with their seq. None where there is nothing new."""
-        calls = []
+    def _carry_on(self, events: list[Event]) -> None:
+        """Folds new events. What is to be said of them is kept until it is said, whatever fails meanwhile."""
         for event in events:
             self.state = evolve(self.state, event)
-            if isinstance(event, TicketCalled | TicketRecalled):
-                calls.append((self.state.seq, event))
-        return calls if events else None
+            self._line_due = True
+            if isinstance(event, Call):
+                self._calls.append((self.state.seq, event))
 
-    def _changed(self, now: Moment, line_too: bool) -> dict[str, tuple[str, Document]]:
+    def _look_at_the_clock(self, now: Moment) -> None:
+        """The order may change by the passing of time alone."""
+        if self.next_change is not None and now >= self.next_change:
+            self._line_due = True
+        self.next_change = next_change(self.state, now)
+
+    def _changed(self, now: Moment) -> dict[str, tuple[str, Document]]:
         """Documents that differ from what was published; the line also at every event and change of order."""
         line = wire.line_topic(self.office)
         return {
             topic: (kind, document)
             for topic, kind, document in self.documents(now)
-            if _body(document) != self._sent.get(topic) or (line_too and topic == line)
+            if _body(document) != self._sent.get(topic) or (self._line_due and topic == line)
         }
 
     def _number(self, changed: Mapping[str, tuple[str, Document]]) -> None:
@@ -112,14 +122,16 @@ class Relay:
             self._sent[topic] = _body(document)
         else:
             self._sent.pop(topic, None)
+            self._configured = ()
 
-    def _announce(self, seq: int, event: TicketCalled | TicketRecalled, now: Moment) -> None:
-        if now - event.at < ANNOUNCED:
-            label = self.state.tickets[event.ticket].label if event.ticket in self.state.tickets else None
-            call = {"seq": seq, "label": label, "desk": event.desk, "at": wire.stamp(event.at)}
-            call["recall"] = isinstance(event, TicketRecalled)
-            if label:
-                self.link.publish(wire.call_topic(self.office), wire.encode("call", call))
+    def _announce(self, seq: int, event: Call) -> bool:
+        """Says one call; False while the broker is away."""
+        ticket = self.state.tickets.get(event.ticket)
+        if ticket is None:
+            return True  # it was of the day before
+        call = {"seq": seq, "label": ticket.label, "desk": event.desk, "at": wire.stamp(event.at)}
+        call["recall"] = isinstance(event, TicketRecalled)
+        return bool(self.link.publish(wire.call_topic(self.office), wire.encode("call", call)))
 
     def documents(self, now: Moment) -> Iterable[tuple[str, str, Document]]:
         """Every retained document of the office with its topic and kind, but for its seq."""
@@ -127,11 +139,24 @@ class Relay:
         yield wire.line_topic(self.office), "line", views.line_document(state, now, wire.stamp)
         calls = views.calls(state, wire.stamp)[: views.SIGN_CALLS]
         yield wire.calls_topic(self.office), "calls", {"calls": calls}
+        count = views.waiting_by_service(state)
         for desk in state.desks.values():
-            document = views.desk_document(state, desk, wire.stamp)
+            document = views.desk_document(state, desk, wire.stamp, count)
             yield wire.desk_topic(self.office, desk.id), "desk", document
-        for device in self.fleet.of(self.office):
-            yield wire.device_topic(device.id, "config"), "config", config_document(state, device, now, self.track)
+        if self._basis(now) != self._configured:
+            for device in self.fleet.of(self.office):
+                yield wire.device_topic(device.id, "config"), "config", config_document(state, device, now, self.track)
+
+    def _basis(self, now: Moment) -> tuple[Any, ...]:
+        """Configurations change with the plan, the day, the passing of doors and each number given; they are long."""
+        return self.state.plan, self.state.day, now // MINUTE, len(self.state.tickets)
+
+
+def _last_calls(store: Store, office: str, last: int) -> list[tuple[int, Call]]:
+    """The calls among the last events, with their seq; a call that is said twice chimes once."""
+    first = max(0, last - LAST_EVENTS)
+    events = enumerate(store.events(office, first), first + 1)
+    return [(seq, event) for seq, event in events if isinstance(event, Call) and seq <= last]
 
 
 def _body(document: Document) -> Document:
@@ -150,19 +175,18 @@ def config_document(state: State, device: Device, now: Moment, track: str) -> Do
     }
     if device.kind == "desk":
         return common | {"desk": device.desk}
+    begins = plan.day_starts
+    common |= {"timezone": plan.timezone, "day_starts": f"{begins // 60:02d}:{begins % 60:02d}"}
     if device.kind == "board":
         return common
-    begins = plan.day_starts
     had = [s for s in plan.services if s.by_appointment_reason is None]
     # Whole days of doors, so that the document changes once a day and not with every passing hour.
     doors = coming_doors(plan, now, DOORS_AHEAD)
     return common | {
-        "timezone": plan.timezone,
-        "day_starts": f"{begins // 60:02d}:{begins % 60:02d}",
         "telephone": plan.telephone,
         "track": track,
         "hours": [{"opens": wire.stamp(opens), "closes": wire.stamp(closes)} for opens, closes in doors],
-        "services": [{"id": s.id, "letter": s.letter, "name": dict(s.name)} for s in had],
+        "services": [_button(plan, service) for service in had],
         "appointment_letter": plan.appointment_letter,
         "first_number": device.first_number,
         "last_number": device.last_number,
@@ -170,3 +194,9 @@ def config_document(state: State, device: Device, now: Moment, track: str) -> Do
         "priority": plan.rules.preferential,
         "rejoin_minutes": plan.rules.rejoin_minutes,
     }
+
+
+def _button(plan: Plan, service: Service) -> Document:
+    """A service as a dispenser needs it; `shares` are those at whose desks it is served, itself included."""
+    shares = [other.id for other in plan.services if plan.shares_desk(service.id, other.id)]
+    return {"id": service.id, "letter": service.letter, "name": dict(service.name), "shares": shares}
