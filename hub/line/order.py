@@ -79,9 +79,9 @@ def ordered(state: State, now: Moment, services: tuple[str, ...] | None = None) 
         for ticket in state.tickets.values()
         if ticket.stage is Stage.WAITING and (services is None or ticket.service in services)
     ]
-    ordinary = [(held(holds, now, False), ticket) for ticket, holds in waiting]
     bound = [(held(holds, now, True), ticket) for ticket, holds in waiting]
     over = [entry for entry in bound if entry[0].rank[0] == BOUND]
+    ordinary = [(held(holds, now, False), ticket) for ticket, holds in waiting] if over else bound
     return _in_turns(sorted(ordinary, key=_rank), sorted(over, key=_rank), state.bounded)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from heapq import nlargest
 from typing import Any
 
@@ -51,10 +52,10 @@ def calls(state: State, stamp: Any) -> list[dict[str, Any]]:
     return [{"label": ticket.label, "desk": ticket.desk, "at": stamp(ticket.announced)} for ticket in last]
 
 
-def desk_document(state: State, desk: Desk, stamp: Any) -> dict[str, Any]:
-    """`torn/v1/office/<office>/desk/<desk>` but for its `seq`."""
+def desk_document(state: State, desk: Desk, stamp: Any, waiting: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """`torn/v1/office/<office>/desk/<desk>` but for its `seq`; `waiting` by service, if it is known already."""
     stage, label, service = shown(state, desk)
-    count = waiting_by_service(state)
+    count = waiting_by_service(state) if waiting is None else waiting
     return {
         "office": state.office,
         "desk": desk.id,

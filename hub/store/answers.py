@@ -21,10 +21,7 @@ class Reused(ValueError):
 
 def given(work: Work, scope: str, key: str, request: str, now: Moment) -> Any | None:
     """The answer given before to this key, or None. Reused if it was given to another request."""
-    query = sa.select(answers.c.request, answers.c.answer).where(
-        answers.c.scope == scope, answers.c.key == key, answers.c.at > now - KEPT
-    )
-    row = work.connection.execute(query).first()
+    row = work.connection.execute(_GIVEN, {"_scope": scope, "_key": key, "_old": now - KEPT}).first()
     if row is None:
         return None
     if row.request != request:
@@ -34,8 +31,7 @@ def given(work: Work, scope: str, key: str, request: str, now: Moment) -> Any | 
 
 def keep(work: Work, scope: str, key: str, request: str, answer: Any, now: Moment) -> None:
     """Remembers an answer, in the transaction of its effect."""
-    same = (answers.c.scope == scope) & (answers.c.key == key) & (answers.c.at <= now - KEPT)
-    work.connection.execute(answers.delete().where(same))
+    work.connection.execute(_FORGET, {"_scope": scope, "_key": key, "_old": now - KEPT})
     row = {"scope": scope, "key": key, "request": request, "answer": json.dumps(answer), "at": now}
     work.connection.execute(answers.insert(), row)
 
@@ -43,3 +39,8 @@ def keep(work: Work, scope: str, key: str, request: str, answer: Any, now: Momen
 def forget_old(work: Work, now: Moment) -> None:
     """Removes the answers that are older than 24 hours."""
     work.connection.execute(answers.delete().where(answers.c.at <= now - KEPT))
+
+
+_SAME = (answers.c.scope == sa.bindparam("_scope")) & (answers.c.key == sa.bindparam("_key"))
+_GIVEN = sa.select(answers.c.request, answers.c.answer).where(_SAME, answers.c.at > sa.bindparam("_old"))
+_FORGET = answers.delete().where(_SAME, answers.c.at <= sa.bindparam("_old"))

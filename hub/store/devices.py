@@ -10,15 +10,18 @@ import sqlalchemy as sa
 from hub.line.plan import Moment
 
 from .schema import devices
-from .store import Store
+from .store import Store, Work
 
 
 def remember(store: Store, device: str, health: dict[str, Any], now: Moment) -> None:
     """Writes down the health of one machine: its last state document."""
     row = {"health": json.dumps(health), "at": now}
-    with store.begin(write=True) as connection:
-        if connection.execute(devices.update().where(devices.c.device == device).values(row)).rowcount == 0:
-            connection.execute(devices.insert().values(device=device, **row))
+
+    def written(work: Work) -> None:
+        if work.connection.execute(devices.update().where(devices.c.device == device).values(row)).rowcount == 0:
+            work.connection.execute(devices.insert().values(device=device, **row))
+
+    store.transact(written)
 
 
 def all_health(store: Store) -> dict[str, tuple[dict[str, Any], Moment]]:

@@ -14,8 +14,7 @@ from .store import Work
 
 def stored(work: Work, device: str, journal: str) -> int:
     """The number up to which every fact of the journal is safe; 0 for a new journal."""
-    query = sa.select(journals.c.stored).where(journals.c.device == device, journals.c.journal == journal)
-    return work.connection.execute(query).scalar() or 0
+    return work.connection.execute(_STORED, {"_device": device, "_journal": journal}).scalar() or 0
 
 
 def latest(work: Work, device: str) -> tuple[str, int] | None:
@@ -31,8 +30,11 @@ def store_facts(work: Work, device: str, journal: str, rows: list[dict[str, Any]
     IntegrityError if another process stored one of them meanwhile.
     """
     work.connection.execute(facts.insert(), [{"device": device, "journal": journal, "at": now} | row for row in rows])
-    own = (journals.c.device == device) & (journals.c.journal == journal)
-    last = rows[-1]["seq"]
-    if work.connection.execute(journals.update().where(own).values(stored=last, at=now)).rowcount == 0:
-        row = {"device": device, "journal": journal, "stored": last, "at": now}
-        work.connection.execute(journals.insert(), row)
+    last = {"stored": rows[-1]["seq"], "at": now}
+    if work.connection.execute(_MOVE_ON, last | {"_device": device, "_journal": journal}).rowcount == 0:
+        work.connection.execute(journals.insert(), last | {"device": device, "journal": journal})
+
+
+_OWN = (journals.c.device == sa.bindparam("_device")) & (journals.c.journal == sa.bindparam("_journal"))
+_STORED = sa.select(journals.c.stored).where(_OWN)
+_MOVE_ON = journals.update().where(_OWN).values(stored=sa.bindparam("stored"), at=sa.bindparam("at"))

@@ -13,7 +13,7 @@ SECONDS = 3
 
 def take(store: Store, name: str, holder: str) -> int | None:
     """The term of a lease that was free, or None while somebody else holds it."""
-    now = _clock(store)
+    now = _CLOCKS[store.engine.dialect.name]
     until = now + SECONDS * 1000
     try:
         with store.begin(write=True) as connection:
@@ -28,8 +28,8 @@ def take(store: Store, name: str, holder: str) -> int | None:
 
 def renew(connection: sa.Connection, store: Store, name: str, holder: str, term: int) -> bool:
     """Three more seconds; False once another process has taken over."""
-    own = (leases.c.name == name) & (leases.c.holder == holder) & (leases.c.term == term)
-    return connection.execute(leases.update().where(own).values(until=_clock(store) + SECONDS * 1000)).rowcount == 1
+    own = {"_name": name, "_holder": holder, "_term": term}
+    return connection.execute(_RENEW[store.engine.dialect.name], own).rowcount == 1
 
 
 def give_back(store: Store, name: str, holder: str, term: int) -> None:
@@ -39,11 +39,13 @@ def give_back(store: Store, name: str, holder: str, term: int) -> None:
         connection.execute(leases.update().where(own).values(until=0))
 
 
-def _clock(store: Store) -> sa.ColumnElement[int]:
-    """The database's own clock in milliseconds, whatever the machines' clocks say."""
-    if store.engine.dialect.name == "sqlite":
-        return sa.cast((sa.func.julianday("now") - 2440587.5) * 86400000, sa.BigInteger)
-    return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
+# The database's own clock in milliseconds, whatever the machines' clocks say.
+_CLOCKS: dict[str, sa.ColumnElement[int]] = {
+    "sqlite": sa.cast((sa.func.julianday("now") - 2440587.5) * 86400000, sa.BigInteger),
+    "postgresql": sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger),
+}
+_OWN = [leases.c[name] == sa.bindparam(f"_{name}") for name in ("name", "holder", "term")]
+_RENEW = {name: leases.update().where(*_OWN).values(until=clock + SECONDS * 1000) for name, clock in _CLOCKS.items()}
 
 
 # --- the seq of retained documents, which only the holder of a lease writes ------------------

@@ -14,13 +14,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from hub.line.plan import HOUR, MINUTE, Moment
 
 from .schema import failures, sessions, staff, tokens
-from .store import Store, StoreError
+from .store import Store, StoreError, Work
 
 ROLES = ("clerk", "operator", "manager", "admin")
 IDLE = 60 * MINUTE  # a session unused so long ends
 LONGEST = 12 * HOUR  # and every session after a working day
 FREE_TRIES = 5  # wrong passwords for a name before it has to wait
 LONGEST_WAIT = 15 * MINUTE
+FORGOTTEN = 24 * HOUR  # a name's wrong passwords, after so long without another
 SHORTEST_PASSWORD = 10
 
 _hasher = PasswordHasher()
@@ -60,35 +61,51 @@ def add_person(store: Store, name: str, password: str, role: str, now: Moment, o
     """Makes an account, or gives one a new password and role; StaffError says what is wrong."""
     if role not in ROLES:
         raise StaffError(f"role {role!r}: must be one of {', '.join(ROLES)}")
-    if not (0 < len(name) <= 64 and name.isprintable()):
+    if not _is_name(name):
         raise StaffError("name: must be 1 to 64 printable characters")
     if len(password) < SHORTEST_PASSWORD:
         raise StaffError(f"password: must have at least {SHORTEST_PASSWORD} characters")
-    row = {"name": name, "password": _hasher.hash(password), "role": role, "office": office, "at": now}
-    with store.begin(write=True) as connection:
-        connection.execute(sessions.delete().where(sessions.c.staff == name))
-        connection.execute(failures.delete().where(failures.c.name == name))
-        connection.execute(staff.delete().where(staff.c.name == name))
-        connection.execute(staff.insert(), row)
+    row = {"name": name, "password": _hasher.hash(_bytes(password)), "role": role, "office": office, "at": now}
+
+    def replaced(work: Work) -> None:
+        work.connection.execute(sessions.delete().where(sessions.c.staff == name))
+        work.connection.execute(failures.delete().where(failures.c.name == name))
+        work.connection.execute(staff.delete().where(staff.c.name == name))
+        work.connection.execute(staff.insert(), row)
+
+    store.transact(replaced)
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 64 and text.isprintable()
 
 
 def sign_in(store: Store, name: str, password: str, now: Moment) -> str:
     """A new session's secret. SignInRefused if name or password is wrong, TooManyTries while it has to wait."""
-    with store.begin() as connection:
-        row = connection.execute(sa.select(staff).where(staff.c.name == name)).first()
-        failed = connection.execute(sa.select(failures).where(failures.c.name == name)).first()
-    wait = _wait(failed.count, failed.at, now) if failed else 0
-    if wait > 0:
-        raise TooManyTries(-(-wait // 1000))
-    if not _verifies(row.password if row else _nobody(), password) or row is None:
-        _count_failure(store, name, now)
+    known = store.transact(lambda work: _count_try(work, name, now)) if _is_name(name) else None
+    if not _verifies(known or _nobody(), password) or known is None:
         raise SignInRefused("wrong name or password")
     secret = secrets.token_urlsafe(32)
     with store.begin(write=True) as connection:
-        connection.execute(failures.delete().where(failures.c.name == name))
+        old = failures.c.at < now - FORGOTTEN
+        connection.execute(failures.delete().where((failures.c.name == name) | old))
         connection.execute(sessions.delete().where(_over(now)))
         connection.execute(sessions.insert().values(digest=digest(secret), staff=name, created=now, used=now))
     return secret
+
+
+def _count_try(work: Work, name: str, now: Moment) -> str | None:
+    """Counts a try as failed before it is judged, so that many at once are counted too; the password's hash."""
+    named = failures.c.name == name
+    failed = work.connection.execute(sa.select(failures).where(named).with_for_update()).mappings().first()
+    if failed is None:
+        work.connection.execute(failures.insert().values(name=name, count=1, at=now))
+    else:
+        wait = _wait(failed["count"], failed["at"], now)
+        if wait > 0:
+            raise TooManyTries(-(-wait // 1000))
+        work.connection.execute(failures.update().where(named).values(count=failed["count"] + 1, at=now))
+    return work.connection.execute(sa.select(staff.c.password).where(staff.c.name == name)).scalar()
 
 
 def _wait(count: int, at: Moment, now: Moment) -> int:
@@ -106,17 +123,13 @@ def _nobody() -> str:
 
 def _verifies(hash: str, password: str) -> bool:
     try:
-        return _hasher.verify(hash, password)
+        return _hasher.verify(hash, _bytes(password))
     except (VerificationError, InvalidHashError):
         return False
 
 
-def _count_failure(store: Store, name: str, now: Moment) -> None:
-    known = failures.c.name == name[:64]
-    with store.begin(write=True) as connection:
-        more = failures.update().where(known).values(count=failures.c.count + 1, at=now)
-        if connection.execute(more).rowcount == 0:
-            connection.execute(failures.insert().values(name=name[:64], count=1, at=now))
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # a half of a surrogate pair is no reason for an error
 
 
 def _over(now: Moment) -> sa.ColumnElement[bool]:
@@ -159,10 +172,13 @@ def new_token(store: Store, role: str, now: Moment, office: str | None = None) -
 def bearer(store: Store, token: str) -> Person | None:
     """Who owns an API token, or None."""
     with store.begin() as connection:
-        row = connection.execute(sa.select(tokens).where(tokens.c.digest == digest(token))).first()
+        row = connection.execute(_BEARER, {"digest": digest(token)}).first()
     return Person(row.name, row.role, row.office) if row else None
+
+
+_BEARER = sa.select(tokens).where(tokens.c.digest == sa.bindparam("digest"))
 
 
 def digest(secret: str) -> str:
     """SHA-256 in hex: enough for secrets of 256 random bits, which cannot be guessed."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_bytes(secret)).hexdigest()

@@ -9,9 +9,11 @@ store.transact(call)
 from __future__ import annotations
 
 import random
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -28,6 +30,8 @@ from . import schema
 
 T = TypeVar("T")
 TRIES = 50
+LOCKED_FOR = 5.0  # seconds that a writer waits for the others
+OVERTAKEN = ("40001", "40P01")  # PostgreSQL's serialization_failure and deadlock_detected: to be tried again
 
 
 class StoreError(Exception):
@@ -47,30 +51,41 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        # All that an act reads is of one moment, as it is on SQLite: a key answered, and the line as it was then.
+        self._one_view = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._states: dict[str, State] = {}
+        # SQLite has one writer at a time: this process's threads queue here, where waiting costs nothing.
+        sqlite = self.engine.dialect.name == "sqlite"
+        self._turn: AbstractContextManager[Any] = threading.Lock() if sqlite else nullcontext()
 
     @contextmanager
-    def begin(self, write: bool = False) -> Iterator[sa.Connection]:
+    def begin(self, write: bool = False, **options: Any) -> Iterator[sa.Connection]:
         """A transaction; StoreAway if the database does not answer."""
         try:
-            with self.engine.connect().execution_options(write=write) as connection, connection.begin():
+            with (
+                self._turn if write else nullcontext(),
+                self.engine.connect().execution_options(write=write, **options) as connection,
+                connection.begin(),
+            ):
                 yield connection
         except IntegrityError:
             raise
         except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) in OVERTAKEN:
+                raise Conflict(f"another process was quicker: {error.orig}") from error
             raise StoreAway(f"the database does not take this now: {error.orig}") from error
 
     def transact(self, act: Callable[[Work], T]) -> T:
         """Runs `act` in one transaction; again from the start if another process was quicker."""
         for attempt in range(TRIES):
             try:
-                with self.begin(write=True) as connection:
+                with self.begin(write=True, **self._one_view) as connection:
                     work = Work(connection, dict(self._states))
                     answer = act(work)
                     work.flush()
                 self._keep(work.states)
                 return answer
-            except IntegrityError:
+            except (IntegrityError, Conflict):
                 time.sleep(random.uniform(0, 0.001 * min(attempt, 20)))
         raise Conflict(f"another process was quicker {TRIES} times")
 
@@ -194,6 +209,8 @@ def _renamed(row: dict[str, Any]) -> dict[str, Any]:
 def rebuild_visits(store: Store) -> int:
     """Makes `visits` again from the log alone; the number of rows. What was forecast is not kept there."""
     with store.begin(write=True) as connection:
+        if connection.dialect.name == "postgresql":  # nobody else may change a visit meanwhile; SQLite has one writer
+            connection.execute(sa.text("LOCK TABLE visits IN EXCLUSIVE MODE"))
         connection.execute(schema.visits.delete())
         offices = connection.execute(sa.select(schema.log.c.stream).distinct()).scalars().all()
         rows = [row for office in offices for row in _visits_of(office, read_events(connection, office, 0))]
@@ -216,9 +233,15 @@ def _visits_of(office: str, events: Iterable[Event]) -> list[dict[str, Any]]:
 
 def read_events(connection: sa.Connection, office: str, after: int) -> list[Event]:
     """The office's events with a seq above `after`, in order."""
-    log = schema.log.c
-    query = sa.select(log.event).where(log.stream == office, log.seq > after).order_by(log.seq)
-    return [unpack(text) for text in connection.execute(query).scalars()]
+    return [unpack(text) for text in connection.execute(_EVENTS, {"office": office, "after": after}).scalars()]
+
+
+# Statements that are made once cost half of those made each time.
+_EVENTS = (
+    sa.select(schema.log.c.event)
+    .where(schema.log.c.stream == sa.bindparam("office"), schema.log.c.seq > sa.bindparam("after"))
+    .order_by(schema.log.c.seq)
+)
 
 
 def _current(connection: sa.Connection, office: str, known: State | None) -> State:
@@ -255,8 +278,33 @@ def _durable(connection: Any, record: Any) -> None:
 
 def _immediate(connection: sa.Connection) -> None:
     """A writer takes its turn at BEGIN: a deferred one that reads first fails when it comes to write."""
-    write = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    if not connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    database: Any = connection.connection.driver_connection
+    database.execute("PRAGMA busy_timeout = 0")
+    try:
+        if not _took_turn(database):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy knows
+    finally:
+        database.execute("PRAGMA busy_timeout = 5000")
+
+
+def _took_turn(database: Any) -> bool:
+    """Begins to write once the others have; False if that does not work, or not in time.
+
+    SQLite's own way of waiting sleeps ever longer, up to 100 ms, for a lock that is held half a millisecond.
+    """
+    deadline = time.monotonic() + LOCKED_FOR
+    while time.monotonic() < deadline:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                return False
+            time.sleep(random.uniform(0.0001, 0.0005))
+    return False
 
 
 __all__ = ["Conflict", "OperationalError", "Store", "StoreAway", "StoreError", "Work", "read_events", "rebuild_visits"]

@@ -31,5 +31,7 @@ def _run_alembic(store: Store) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with store.begin(write=True) as connection:
+        if connection.dialect.name == "postgresql":  # of several processes that start at once, one makes the tables
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('torn upgrade'))"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -22,6 +22,8 @@ class Visit(NamedTuple):
 
 def find_visit(store: Store, token: str) -> Visit | None:
     """The newest visit with this token, or None."""
+    if not (token.isascii() and token.isprintable()):  # PostgreSQL takes no NUL, and nobody has such a token
+        return None
     columns = (visits.c[name] for name in Visit._fields)
     query = sa.select(*columns).where(visits.c.token == token).order_by(visits.c.issued.desc()).limit(1)
     with store.begin() as connection:
