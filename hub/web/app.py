@@ -1,0 +1,41 @@
+"""The pages and the API, put together. One blueprint per audience; each view is parse, decide, store, answer."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from hub.link import Link
+from hub.offices import Fleet
+from hub.store import Store
+
+from . import api, guard, language, ops, phone, problems, public, staff
+from .hall import Hall
+from .live import Live
+
+MOST_BYTES = 64 * 1024  # of a request's body
+
+
+def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: str) -> Flask:
+    """The WSGI application; serve.py serves the streams beside it."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["hall"] = Hall(store, fleet, live, link, public_url)
+
+    guard.register(app)
+    language.register(app)
+    problems.register(app)
+    ops.count(app)
+
+    limiter = guard.new_limiter()
+    limiter.init_app(app)
+    for audience in (public, phone, staff, api):
+        limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
+        limiter.limit(guard.WRITES, methods=["POST"])(audience.pages)
+    limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
+    limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
+
+    for audience in (public, phone, staff, api, ops):
+        app.register_blueprint(audience.pages)
+    app.register_blueprint(staff.door)
+    return app

@@ -1,0 +1,174 @@
+"""Who asks, from where, and how often: bearer tokens, sessions, limits per address, headers of every answer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, request, url_for
+from flask_limiter import Limiter
+
+from hub.clock import now
+from hub.store import staff
+from hub.store.staff import Person
+
+from .hall import hall
+from .problems import Refused
+
+SESSION_COOKIE = "torn_session"
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+READS = "1200 per minute"  # from one address: a whole office may be behind one
+WRITES = "120 per minute"
+WRONG_TOKENS = "20 per minute"
+SIGN_INS = "20 per minute"
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def address() -> str:
+    """Where the request comes from; a proxy on this machine is believed about it."""
+    peer = request.remote_addr or ""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return forwarded.rsplit(",", 1)[-1].strip() if forwarded and peer in ("127.0.0.1", "::1") else peer
+
+
+def new_limiter() -> Limiter:
+    """Limits per address, counted in this process; who has proved who they are is not counted."""
+    limiter = Limiter(address, storage_uri="memory://", headers_enabled=False)
+    limiter.request_filter(lambda: request.endpoint == "static" or asking() is not None)
+    return limiter
+
+
+def not_found(response: Response) -> bool:
+    """Whether somebody guessed a token wrongly."""
+    return response.status_code == HTTPStatus.NOT_FOUND
+
+
+# --- who asks -------------------------------------------------------------------------------
+
+
+def asking() -> Person | None:
+    """Who sent this request: the owner of its bearer token, or of its session."""
+    if "person" not in g:
+        g.person = _bearer() if request.path.startswith("/api/") else _session()
+    return g.person
+
+
+def person() -> Person:
+    """The same, where somebody must be known."""
+    found = asking()
+    if found is None:
+        raise Refused(HTTPStatus.UNAUTHORIZED, "unauthorized", "a bearer token of the staff is needed")
+    return found
+
+
+def _bearer() -> Person | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return staff.bearer(hall().store, token.strip()) if scheme.lower() == "bearer" else None
+
+
+def _session() -> Person | None:
+    secret = request.cookies.get(SESSION_COOKIE)
+    return staff.signed_in(hall().store, secret, now()) if secret else None
+
+
+def for_role(role: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An API view for whoever has at least this role, at the office that the address names."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def guarded(**names: str) -> Any:
+            may(person(), role, names.get("office"))
+            return view(**names)
+
+        guarded.role = role  # type: ignore[attr-defined]  # openapi.py reads it
+        return guarded
+
+    return decorate
+
+
+def may(who: Person, role: str, office: str | None) -> None:
+    """Refuses who may not do this here."""
+    if not who.may(role, office):
+        raise Refused(HTTPStatus.FORBIDDEN, "forbidden", f"{who.name} may not do this here: it needs a {role}")
+
+
+def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A staff page: whoever is not signed in is sent to do so; forms must carry the session's own mark."""
+
+    @wraps(view)
+    def guarded(**names: str) -> Any:
+        if asking() is None:
+            back = request.full_path.rstrip("?") if request.method in SAFE else None
+            return redirect(url_for("door.sign_in", next=back), HTTPStatus.SEE_OTHER)
+        if request.method not in SAFE and not hmac.compare_digest(request.form.get("csrf", ""), csrf()):
+            raise Refused(HTTPStatus.FORBIDDEN, "forged", "the form is not of this session: load the page again")
+        may(person(), "clerk", names.get("office"))
+        return view(**names)
+
+    return guarded
+
+
+def csrf() -> str:
+    """What a form of this session carries; nobody else can make it, and any web process can check it."""
+    secret = request.cookies.get(SESSION_COOKIE, "")
+    return hmac.new(secret.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+# --- every request, every answer ------------------------------------------------------------
+
+
+def register(app: Flask) -> None:
+    """Puts the guard before and after every view."""
+    app.before_request(_same_origin)
+    app.after_request(_with_headers)
+    app.jinja_env.globals["csrf"] = csrf
+
+
+def _same_origin() -> None:
+    """A form of another site is refused; a program that says nothing of its origin is not a browser."""
+    if request.method in SAFE or request.path.startswith("/api/"):
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    known = (request.host, urlsplit(hall().public_url).netloc)
+    foreign = site in ("cross-site", "same-site") or (
+        origin not in (None, "null") and urlsplit(origin).netloc not in known
+    )
+    if foreign:
+        raise Refused(HTTPStatus.FORBIDDEN, "forged", "the form is of another site")
+
+
+def _with_headers(response: Response) -> Response:
+    headers = response.headers
+    headers["Content-Security-Policy"] = CSP
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    # A ticket's address is its key. Staff forms need the browser to say where they come from.
+    headers["Referrer-Policy"] = "same-origin" if request.path.startswith("/staff") else "no-referrer"
+    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+    if request.path.startswith(("/t/", "/staff", "/api/")):
+        headers["X-Robots-Tag"] = "noindex"
+    if hall().public_url.startswith("https://"):
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response

@@ -1,0 +1,55 @@
+"""Catalan first, then Spanish, English and French."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask, Response, g, request
+from flask_babel import Babel, format_datetime, get_locale
+
+from hub.line.plan import Moment, Plan, local
+
+LANGUAGES = {"ca": "Català", "es": "Castellano", "en": "English", "fr": "Français"}
+COOKIE = "torn_lang"
+A_YEAR = 365 * 24 * 3600
+
+
+def register(app: Flask) -> None:
+    """Has every page speak the language of who reads it."""
+    Babel(app, default_locale="ca", default_translation_directories="translations", locale_selector=_choose)
+    app.after_request(_remember)
+    app.jinja_env.globals.update(languages=LANGUAGES, language=language, named=named, clock=clock, weekday=weekday)
+
+
+def _choose() -> str:
+    """What was chosen now or before; else the ticket's own, the browser's, Catalan."""
+    asked = (request.args.get("lang"), request.cookies.get(COOKIE), g.get("ticket_language"))
+    accepted = request.accept_languages.best_match(list(LANGUAGES)) or "ca"
+    return next((each for each in asked if each in LANGUAGES), accepted)
+
+
+def _remember(response: Response) -> Response:
+    chosen = request.args.get("lang")
+    if chosen in LANGUAGES:
+        response.set_cookie(COOKIE, chosen, max_age=A_YEAR, samesite="Lax", httponly=True, secure=request.is_secure)
+    return response
+
+
+def language() -> str:
+    """The language of this answer: ca, es, en or fr."""
+    return str(get_locale() or "ca")
+
+
+def named(names: Mapping[str, str]) -> str:
+    """A name in the reader's language, or in the first there is."""
+    return names.get(language()) or names.get("ca") or next(iter(names.values()))
+
+
+def clock(plan: Plan, at: Moment) -> str:
+    """A moment on the office's wall clock: 10:35."""
+    return local(plan, at).strftime("%H:%M")
+
+
+def weekday(plan: Plan, at: Moment) -> str:
+    """A coming moment with its day, in the reader's language: dimarts 24, 09:00."""
+    return format_datetime(local(plan, at), "EEEE d, HH:mm", rebase=False)

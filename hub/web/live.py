@@ -1,0 +1,309 @@
+"""What is open now: phones, boards and staff pages, each told at once when something changes for it.
+
+One process holds every office's newest documents in memory. The broker's network thread only notes
+which office has changed and wakes the loop; the loop has the log read by a thread of its own, once,
+and writes to those whose document is another one. A stream that takes no more is cut, not waited
+for: it comes back and is told the newest.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import chain
+from typing import Any, TypeVar
+
+import gevent
+import structlog
+from gevent.event import Event
+from gevent.socket import SHUT_RDWR, socket
+
+from firmware import wire
+from hub.clock import now
+from hub.line import views
+from hub.line.plan import Moment
+from hub.link import Link
+from hub.offices import Fleet
+from hub.store import Store, StoreError
+
+from .hall import UNKNOWN, line_of, look, past
+
+log = structlog.get_logger()
+
+COMMENT_EVERY = 15  # seconds, to each stream
+HUB_LOST_AFTER = 6  # seconds without a live beat
+AGAIN_AFTER = 1  # seconds, when the database does not answer
+_as_json = json.JSONEncoder(separators=(",", ":")).encode  # one for all: ten thousand at a time
+T = TypeVar("T")
+Documents = dict[str, dict[str, Any]]
+
+
+class Watched:
+    """One ticket with phones open, and what they were told last."""
+
+    __slots__ = ("document", "event", "sockets")
+
+    def __init__(self, seq: int, document: dict[str, Any]) -> None:
+        self.document = document
+        self.event = ticket_event(seq, document)
+        self.sockets: set[socket] = set()
+
+
+class Office:
+    """One office: its newest documents, and who follows them."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.documents: Documents = {}  # of all of today's tickets, by token
+        self.watched: dict[str, Watched] = {}
+        self.line: dict[str, Any] | None = None  # as the bridge published it last
+        self.line_event = b""
+        self.sockets: set[socket] = set()  # boards and staff pages
+
+
+class Live:
+    """All streams of this process. Only the loop's own greenlets change what is in it."""
+
+    def __init__(self, store: Store, fleet: Fleet, link: Link) -> None:
+        self.store = store
+        self.link = link
+        self.offices = {id: Office() for id in fleet.plans}
+        self.strangers: dict[str, Watched] = {}  # tokens that are not of today
+        self.hub_here = True  # until it has been silent for too long
+        self._lines: dict[str, dict[str, Any]] = {}  # came from the broker, not shown yet
+        self._beat = time.monotonic()
+        self._changed: set[str] = set()
+        self._woken = Event()
+        self._streams: list[set[socket]] = [set() for _ in range(COMMENT_EVERY)]
+        self._opened = 0
+        link.on(wire.line_topic("+"), self._line_came)
+        link.on(wire.HUB_TOPIC, self._beat_came)
+        link.on_connected(self._all_changed)
+
+    def start(self) -> None:
+        """Begins to follow the offices; to be called in the loop."""
+        self._waker = gevent.get_hub().loop.async_()
+        self._waker.start(self._woken.set)
+        gevent.spawn(self._follow)
+        gevent.spawn(self._keep_alive)
+        self._all_changed()
+
+    def stop(self) -> None:
+        """Ends all streams."""
+        for sock in list(chain(*self._streams)):
+            cut(sock)
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return sum(map(len, self._streams))
+
+    def line(self, office: str) -> dict[str, Any] | None:
+        """The office's line document as it was published last, or None."""
+        return self.offices[office].line
+
+    # --- from the broker's network thread -------------------------------------------------
+
+    def _line_came(self, topic: str, payload: bytes, retained: bool) -> None:
+        try:
+            document = wire.decode("line", payload)
+            office = wire.route(topic)[1][0]
+        except ValueError as error:
+            log.warning("a line document was refused", topic=topic, reason=str(error))
+            return
+        if office in self.offices:
+            self._lines[office] = document
+            self._note(office)
+
+    def _beat_came(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Only a beat that arrives live proves that the hub is there."""
+        if retained:
+            return
+        try:
+            state = wire.decode("hub", payload)["state"]
+        except ValueError as error:
+            log.warning("a beat was refused", reason=str(error))
+            return
+        self._beat = time.monotonic() if state == "ready" else float("-inf")
+
+    def _all_changed(self) -> None:
+        for office in self.offices:
+            self._note(office)
+
+    def _note(self, office: str) -> None:
+        """Notes that an office has changed, and wakes the loop; safe from any thread."""
+        self._changed.add(office)
+        if hasattr(self, "_waker"):
+            self._waker.send()
+
+    # --- in the loop ----------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        while True:
+            self._woken.wait()
+            self._woken.clear()
+            while self._changed:
+                self._refresh(self._changed.pop())
+
+    def _refresh(self, id: str) -> None:
+        office = self.offices[id]
+        self._tell_line(office, self._lines.pop(id, None))
+        read = in_thread(read_office, self.store, id, now(), office.line is None)
+        if read is None:
+            gevent.spawn_later(AGAIN_AFTER, self._note, id)
+            return
+        seq, documents, line = read
+        self._tell_line(office, line)
+        self._tell_phones(office, seq, documents)
+
+    def _tell_line(self, office: Office, line: dict[str, Any] | None) -> None:
+        if line is None:
+            return
+        office.line = line
+        office.line_event = event("line", line["seq"], line)
+        for sock in list(office.sockets):
+            tell(sock, office.line_event)
+
+    def _tell_phones(self, office: Office, seq: int, documents: Documents) -> None:
+        """Tells each ticket's phones, if there is something else to say than before."""
+        office.seq, office.documents = seq, documents
+        for token in self.strangers.keys() & documents.keys():
+            office.watched[token] = self.strangers.pop(token)
+        for token, watched in list(office.watched.items()):
+            document = documents.get(token) or past(watched.document["label"], watched.document["state"])
+            if document != watched.document:
+                watched.document, watched.event = document, ticket_event(seq, document)
+                for sock in list(watched.sockets):
+                    tell(sock, watched.event)
+
+    def _keep_alive(self) -> None:
+        """Each second a comment to a fifteenth of the streams; to all when the hub goes or comes."""
+        for second in self._seconds():
+            here = time.monotonic() - self._beat < HUB_LOST_AFTER
+            if here and not self.hub_here:
+                self._all_changed()
+            due = chain(*self._streams) if here != self.hub_here else self._streams[second % COMMENT_EVERY]
+            self.hub_here = here
+            for sock in list(due):
+                tell(sock, self.comment)
+
+    def _seconds(self) -> Iterable[int]:
+        second = 0
+        while True:
+            yield (second := second + 1)
+            gevent.sleep(1)
+
+    @property
+    def comment(self) -> bytes:
+        """What keeps a stream alive; it says whether the hub is there."""
+        return b": hub here\n\n" if self.hub_here else b": hub lost\n\n"
+
+    # --- one stream, in its own greenlet --------------------------------------------------
+
+    def follow_ticket(self, token: str, sock: socket, head: bytes) -> None:
+        """Serves a phone until it goes away."""
+        watched = self._watched(token)
+        watched.sockets.add(sock)
+        try:
+            self._hold(sock, head + watched.event + self.comment)
+        finally:
+            watched.sockets.discard(sock)
+            if not watched.sockets:
+                for place in (self.strangers, *(office.watched for office in self.offices.values())):
+                    if place.get(token) is watched:
+                        del place[token]
+
+    def _watched(self, token: str) -> Watched:
+        found = self._known(token)
+        if found is None:
+            seen = in_thread(look, self.store, token, now())
+            found = self._known(token)  # it may have come meanwhile
+        if found is None:
+            seq, document = (seen.seq, seen.document) if seen else (0, UNKNOWN)
+            found = self.strangers[token] = Watched(seq, document)
+        return found
+
+    def _known(self, token: str) -> Watched | None:
+        for office in self.offices.values():
+            if token in office.watched:
+                return office.watched[token]
+            if token in office.documents:
+                watched = office.watched[token] = Watched(office.seq, office.documents[token])
+                return watched
+        return self.strangers.get(token)
+
+    def follow_line(self, id: str, sock: socket, head: bytes) -> None:
+        """Serves a board or a staff page until it goes away."""
+        office = self.offices[id]
+        office.sockets.add(sock)
+        try:
+            self._hold(sock, head + office.line_event + self.comment)
+        finally:
+            office.sockets.discard(sock)
+
+    def _hold(self, sock: socket, first: bytes) -> None:
+        """Says the first words, then waits for the other end to close; what it says is not heard."""
+        self._opened += 1
+        streams = self._streams[self._opened % COMMENT_EVERY]
+        streams.add(sock)
+        sock.settimeout(None)
+        try:
+            tell(sock, first)
+            while sock.recv(1024):
+                pass
+        except OSError:
+            pass  # gone without a word: as good as closed
+        finally:
+            streams.discard(sock)
+
+
+def in_thread(act: Callable[..., T], *words: Any) -> T | None:
+    """What `act` gives in a native thread, while the loop goes on; None if the database does not answer."""
+    return gevent.get_hub().threadpool.apply(_or_nothing, (act, *words))
+
+
+def _or_nothing(act: Callable[..., T], *words: Any) -> T | None:
+    try:
+        return act(*words)
+    except StoreError as error:
+        log.warning("the database does not answer", act=act.__name__, reason=str(error))
+        return None
+
+
+Read = tuple[int, Documents, dict[str, Any] | None]
+
+
+def read_office(store: Store, id: str, at: Moment, line_too: bool) -> Read | None:
+    """What an office has to say: seq, its tickets' documents, its line if asked for; None before its first day."""
+    state = store.state(id)
+    if state.plan is None:
+        return None
+    return state.seq, views.ticket_documents(state, at, wire.stamp), line_of(state, at) if line_too else None
+
+
+def ticket_event(seq: int, document: dict[str, Any]) -> bytes:
+    """A ticket's document as a phone gets it."""
+    return event("ticket", seq, {"seq": seq, **document})
+
+
+def event(name: str, seq: int, data: dict[str, Any]) -> bytes:
+    """One server-sent event (HTML standard, 9.2.5)."""
+    return f"event: {name}\nid: {seq}\ndata: {_as_json(data)}\n\n".encode()
+
+
+def tell(sock: socket, words: bytes) -> None:
+    """Writes to a stream without waiting; one that takes no more is cut."""
+    try:
+        told = sock.send(words, timeout=0.0)
+    except OSError:
+        told = 0
+    if told != len(words):
+        cut(sock)
+
+
+def cut(sock: socket) -> None:
+    """Ends a stream; the greenlet that holds it sees the end."""
+    with suppress(OSError):  # the other end was quicker
+        sock.shutdown(SHUT_RDWR)

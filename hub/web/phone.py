@@ -1,0 +1,107 @@
+"""The phone's page for one ticket. Its address is its key: who has the paper, or its QR, may act."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from firmware import wire
+from hub.clock import now
+from hub.line import commands as c
+from hub.line import views
+from hub.line.errors import LineError, Unknown
+from hub.line.model import State, Ticket
+from hub.line.order import ahead
+from hub.line.plan import Moment
+from hub.store import Work
+
+from . import models as m
+from .hall import UNKNOWN, Seen, hall, look
+from .once import Answer, once
+from .problems import understood, wants_json
+
+pages = Blueprint("phone", __name__, url_prefix="/t")
+CITIZEN = "citizen"
+
+
+@pages.get("/<token>")
+def ticket(token: str) -> AnyResponse:
+    """One ticket, live; a token that is not known yet says so and turns live by itself."""
+    return make_response(_page(token, look(hall().store, token, now())))
+
+
+def _page(token: str, seen: Seen | None, refusal: str | None = None) -> str:
+    found = _ticket(seen)
+    g.ticket_language = found.language if found else None
+    return render_template(
+        "phone.html",
+        token=token,
+        document=seen.document if seen else UNKNOWN,
+        plan=hall().fleet.plans.get(seen.office) if seen else None,
+        ticket=found,
+        refusal=refusal,
+        hub_here=hall().live.hub_here,
+    )
+
+
+def _ticket(seen: Seen | None) -> Ticket | None:
+    return seen.state.tickets[seen.id] if seen and seen.state else None
+
+
+@pages.post("/<token>/leave")
+def leave(token: str) -> AnyResponse:
+    """The place is given up."""
+    return _act(token, lambda id: c.Leave(CITIZEN, id))
+
+
+@pages.post("/<token>/later")
+def later(token: str) -> AnyResponse:
+    """Some are let pass."""
+    return _act(token, lambda id: c.LetPass(CITIZEN, id))
+
+
+@pages.post("/<token>/rejoin")
+def rejoin(token: str) -> AnyResponse:
+    """Back after a missed call."""
+    return _act(token, lambda id: c.Rejoin(CITIZEN, id))
+
+
+@pages.post("/<token>/reassign")
+def reassign(token: str) -> AnyResponse:
+    """The procedure was chosen wrongly; the time is kept."""
+    asked = request.get_json(silent=True) if request.is_json else request.form.to_dict()
+    service = m.Reassign.model_validate(asked or {}).service
+    return _act(token, lambda id: c.Reassign(CITIZEN, id, service))
+
+
+def _act(token: str, command: Any) -> AnyResponse:
+    """Does what the citizen asks: a program gets the ticket, a browser its page again."""
+    seen = look(hall().store, token, now())
+    if seen is None:
+        raise Unknown("there is no ticket with this token, or its dispenser has not been heard yet")
+
+    def act(work: Work, at: Moment) -> Answer:
+        work.do(seen.office, command(seen.id), at)
+        return HTTPStatus.OK, _document(work.state(seen.office), seen.id, at)
+
+    if wants_json():
+        return once(seen.office, token, act)
+    try:
+        once(seen.office, token, act)
+    except LineError as error:
+        return _refused(token, understood(error).code)
+    return redirect(url_for("phone.ticket", token=token), HTTPStatus.SEE_OTHER)
+
+
+def _document(state: State, id: str, at: Moment) -> dict[str, Any]:
+    document = views.ticket_document(state.tickets[id], ahead(state, at).get(id), wire.stamp)
+    return {"seq": state.seq, **document}
+
+
+def _refused(token: str, code: str) -> Response:
+    """The page as it is now, with a sentence of why nothing was done."""
+    page = _page(token, look(hall().store, token, now()), refusal=code)
+    return make_response(page, HTTPStatus.CONFLICT)

@@ -1,0 +1,153 @@
+"""The web process: streams in gevent's loop, pages in ordinary threads beside it.
+
+Nothing is monkey-patched. A stream (`/t/<token>/events`, `/line/<office>/events`) is a greenlet that
+waits for its end while live.py writes to it; it makes no database call in the loop. Every other
+request is read by a greenlet and answered by Flask in one of gevent's native threads, where SQL,
+locks and time are what they are everywhere.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from hub.link import Broker, Link
+from hub.offices import Fleet
+from hub.store import Store
+
+from .app import MOST_BYTES, create_app
+from .live import Live
+
+MOST_STREAMS = 20_000
+OTHER_FILES = 200  # that this process needs beside its streams
+IDLE = 60  # seconds that a connection may stand without a word; a stream may for ever
+BODY_WITHIN = 10  # seconds for a request's body to arrive
+ENDING = 1  # seconds for requests under way, at the end
+STREAM = re.compile(r"/(t|line)/([A-Za-z0-9_-]{1,86})/events")
+STREAM_HEAD = (  # its end is the connection's (RFC 9112, 6.3): no chunks, so that what is written is what is read
+    "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
+    "X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+    "Connection: close\r\n\r\n"
+)
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Door(WSGIHandler):
+    """One connection: streams are kept here, all else goes to the application."""
+
+    def handle(self) -> None:
+        """Serves a connection until it closes, or has been idle for too long."""
+        self.socket.settimeout(IDLE)
+        super().handle()
+
+    def run_application(self) -> None:
+        """Serves a stream until it ends, or has the application answer."""
+        found = STREAM.fullmatch(self.environ["PATH_INFO"]) if self.command == "GET" else None
+        follow = self.server.stream(*found.groups()) if found else None
+        if follow is None:
+            super().run_application()
+            return
+        self.close_connection = True
+        del self.environ, self.headers  # a stream lives long, and needs neither
+        follow(self.socket, (STREAM_HEAD % formatdate(usegmt=True)).encode())
+
+
+class Server(WSGIServer):
+    """Listens at one address, for pages and streams."""
+
+    handler_class = Door
+
+    def __init__(self, http: tuple[str, int], app: Any, live: Live) -> None:
+        super().__init__(http, _Threaded(app), log=None, error_log=None, spawn=Pool(), backlog=4096)
+        self.live = live
+        self.most_streams = min(MOST_STREAMS, _all_files() - OTHER_FILES)
+
+    def init_socket(self) -> None:
+        """Nagle's algorithm and delayed acknowledgements together would cost 40 ms an event."""
+        super().init_socket()
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def stream(self, kind: str, name: str) -> Callable[[Any, bytes], None] | None:
+        """What serves this stream; None if there is no such office."""
+        if kind == "line" and name not in self.live.offices:
+            return None
+        if self.live.streams >= self.most_streams:
+            return lambda sock, head: sock.sendall(FULL)
+        serve = self.live.follow_ticket if kind == "t" else self.live.follow_line
+        return lambda sock, head: serve(name, sock, head)
+
+
+def _all_files() -> int:
+    """A stream is an open file: this process takes as many as the system lets it, and says how many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+class _Threaded:
+    """A WSGI application whose every request is answered by a native thread."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = None
+        with gevent.Timeout(BODY_WITHIN, False):
+            body = environ["wsgi.input"].read(MOST_BYTES + 1)
+        if body is None:
+            start_response("408 Request Timeout", [("Connection", "close"), ("Content-Length", "0")])
+            return [b""]
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgi.errors": io.StringIO()}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        status, headers, answer = gevent.get_hub().threadpool.apply(_answer, (self.app, environ))
+        if len(body) > MOST_BYTES:
+            headers.append(("Connection", "close"))
+        start_response(status, headers)
+        return [answer]
+
+
+def _answer(app: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """The whole answer of a WSGI application."""
+    begun: list[Any] = []
+    chunks = app(environ, lambda status, headers, error=None: begun.extend((status, headers)))
+    try:
+        return begun[0], begun[1], b"".join(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+
+
+def run(
+    store: Store,
+    fleet: Fleet,
+    http: tuple[str, int],
+    broker: Broker,
+    public_url: str,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until SIGTERM or SIGINT; calls `ready` once it accepts connections."""
+    link = Link(broker, "web")
+    live = Live(store, fleet, link)
+    server = Server(http, create_app(store, fleet, live, link, public_url), live)
+    ended = Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(sign, ended.set)
+    live.start()
+    link.start()
+    server.start()
+    ready()
+    ended.wait()
+    live.stop()
+    server.stop(timeout=ENDING)
+    link.stop()
