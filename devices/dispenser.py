@@ -6,6 +6,7 @@ The rules:
   - The office's day never goes back, and goes forward only by a clock set from NTP or by the hub's live beat.
   - A new card waits once for the hub's config, to learn where today's numbers stand.
   - What is not known (hours, forecast, people ahead) shuts nobody out and is not printed.
+  - An appointment gets its number here, from the day's agenda, once; how one says who one is, is in checkin.
 """
 
 import logging
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from devices import hardware, paper
+from devices.agenda import Appointments, Booked, Verdict, judge
+from devices.checkin import CheckIn, Talk
 from devices.day import Clock, closes, day_of, local, opens
 from devices.face import Face, Sentence, in_words
 from devices.hardware import Keypad, Pins, Screen
@@ -41,6 +44,7 @@ log = logging.getLogger("torn.dispenser")
 QUIET = 0.3  # seconds that a contact must have been at rest before a push counts as a new one
 LOOK_EVERY = 5.0  # seconds between looks at the printer
 CHOICE_FOR = 20.0  # seconds that a language, a preference or a number waits for the service's button
+ALWAYS = 1_000_000  # minutes: without a clock that can be believed, nobody is early or late
 NO_PAPER = ("out", "cover", "gone")  # what a printer says that cannot print
 SHORTEST_WALK = 5  # minutes: with less to wait nobody is sent out
 
@@ -91,6 +95,8 @@ class Dispenser:
         self.parts: list[Any] = [voice, pins, printer, screen, journal]  # closed at the end
         self.outbox = Outbox(journal, link)
         self.setup: Setup | None = None
+        self.checkin = CheckIn(self)
+        self.appointments = Appointments(journal)
         self._line: dict[str, Any] | None = None
         self._wish = Wish()
         self._next_look = 0.0
@@ -104,6 +110,7 @@ class Dispenser:
         self._thread = threading.Thread(target=self._loop.run, name=link.device, daemon=True)
         link.on(wire.device_topic(link.device, "config"), "config", self._told(self._configured))
         link.on(wire.device_topic(link.device, "stored"), "stored", self._told(self.outbox.stored))
+        link.on(wire.device_topic(link.device, "agenda"), "agenda", self._told(self.appointments.came))
         link.on_change(lambda: self._loop.soon(self._link_changed))
         if journal.config is not None:
             self._set_up(journal.config)
@@ -127,34 +134,49 @@ class Dispenser:
     def edge(self, name: str, down: bool) -> None:
         """A button's contact closed or opened, bouncing or not; from any thread.
 
-        `name` is a service's id, or preferential, language or reprint.
+        `name` is a service's id, or appointment, preferential, language or reprint.
         """
         if self._pushes.setdefault(name, OnePush()).begins(time.monotonic()) and down:
             self._loop.soon(self._acts[name])
 
     def typed(self, key: str) -> None:
-        """A key of the keypad: * begins, digits follow, Enter ("\\n") ends; from any thread."""
+        """A key of the keypad: * begins, digits follow, Enter ("\\n") ends; from any thread.
+
+        While somebody checks in also X, Y, Z, and "\\b" to take the last one back.
+        """
         self._loop.soon(self._typed, key)
+
+    def read(self, text: str) -> None:
+        """What a reader of documents and QR codes said; from any thread."""
+        self._loop.soon(self._read, text)
 
     # --- the acts ---
 
     def pressed(self, service_id: str, priority: bool = False) -> dict[str, Any] | None:
         """Gives a number for a service; its fact as journaled, or None if people are told why there is none."""
+        spoken_in = self.checkin.end()
         wish, self._wish = self._wish_now(), Wish()
-        wish = replace(wish, priority=wish.priority or priority)
+        wish = replace(wish, priority=wish.priority or priority, language=wish.language or spoken_in)
+        return self._given(partial(self._answer, service_id, wish), wish.language)
+
+    def check_in(self, verdict: Verdict, language: str) -> dict[str, Any] | None:
+        """Gives the number of an appointment; its fact as journaled, or None if people are told why there is none."""
+        self._wish = Wish()
+        return self._given(partial(self._checked_in, verdict, language), language)
+
+    def print_again(self, booked: Booked, language: str) -> None:
+        """Says and prints the number that an appointment has, given here or elsewhere; only here its code is known."""
+        label, setup = booked.label, self.setup
+        if label is None or setup is None:
+            return
+        given = self.journal.checked_in(self.journal.day or "", booked.id)
+        fact = given or {"label": label, "at": wire.stamp(self.clock.now()), "appointment": booked.id}
+        self._tell(("again", spoken(label)), shown=label, language=language)
         try:
-            return self._answer(service_id, wish)
-        except NoNumberLeft as error:
-            log.error("%s", error)
-            self._tell(("no_number",), language=wish.language)
-        except JournalError as error:
-            log.error("%s", error)
-            self._failing = True
-            self._report()
-            self._tell(("disk",), language=wish.language)
-        finally:
-            self._draw()
-        return None
+            self.printer.print(paper.pieces(replace(self._slip(setup, {**fact, "language": language}), again=True)))
+        except PaperError as error:
+            log.warning("%s: %s", label, error)
+            self._look()
 
     def rejoin(self, label: str) -> bool:
         """Somebody whose call was missed has come back: the hub decides whether in time. False if not ours."""
@@ -173,10 +195,25 @@ class Dispenser:
         fact = self.journal.unprinted()
         if fact is None or self.setup is None:
             return False
-        service = self.setup.services.get(fact["service"], {"name": {}})
-        return self._print(replace(self._slip(self.setup, service, fact), again=True), fact)
+        return self._print(replace(self._slip(self.setup, fact), again=True), fact)
 
     # --- giving a number ---
+
+    def _given(self, give: Callable[[], dict[str, Any] | None], language: str | None) -> dict[str, Any] | None:
+        """The fact, or None after people were told why there is no number."""
+        try:
+            return give()
+        except NoNumberLeft as error:
+            log.error("%s", error)
+            self._tell(("no_number",), language=language)
+        except JournalError as error:
+            log.error("%s", error)
+            self._failing = True
+            self._report()
+            self._tell(("disk",), language=language)
+        finally:
+            self._draw()
+        return None
 
     def _answer(self, service_id: str, wish: Wish) -> dict[str, Any] | None:
         setup, day = self.setup, self._today()
@@ -194,8 +231,10 @@ class Dispenser:
         """Why there can be no number now, as a sentence of WORDS and what goes into it."""
         if self.setup is None or self._today() is None:
             return ("waiting",)
-        if service is None:
-            return ("not_here",)
+        return ("not_here",) if service is None else self._no_paper_now()
+
+    def _no_paper_now(self) -> Sentence | None:
+        """Why nothing is printed for anybody."""
         shut = self._shut()
         if shut is None:
             self._look()
@@ -211,14 +250,19 @@ class Dispenser:
         if closing:
             self._tell(("late", closing), language=wish.language)
         fact = self._issued(day, service["id"], wish, self._back_by(wait))
-        issued = self.journal.issue(service["letter"], setup.first_number, setup.last_number, fact)
+        issued = self._taken(setup, service["letter"], fact)
+        minutes = rounded(wait["p10"], wait["p90"]) if wait else None
+        slip = replace(self._slip(setup, issued), ahead=ahead, wait=minutes, closes_at=closing)
+        if self._print(slip, issued):
+            self._say_number(issued["label"], ahead, slip.languages[0])
+        return issued
+
+    def _taken(self, setup: Setup, letter: str, fact: Mapping[str, Any]) -> dict[str, Any]:
+        """The fact with the next number of a letter: in the journal, and on its way."""
+        issued = self.journal.issue(letter, setup.first_number, setup.last_number, fact)
         self._failing = False
         self._report()
         self.outbox.send()
-        minutes = rounded(wait["p10"], wait["p90"]) if wait else None
-        slip = replace(self._slip(setup, service, issued), ahead=ahead, wait=minutes, closes_at=closing)
-        if self._print(slip, issued):
-            self._say_number(issued["label"], ahead, slip.languages[0])
         return issued
 
     def _issued(self, day: str, service: str, wish: Wish, back_by: int | None) -> dict[str, Any]:
@@ -237,20 +281,23 @@ class Dispenser:
             **{key: value for key, value in chosen.items() if value is not None},
         )
 
-    def _slip(self, setup: Setup, service: Mapping[str, Any], fact: Mapping[str, Any]) -> Slip:
+    def _slip(self, setup: Setup, fact: Mapping[str, Any]) -> Slip:
         """What a fact alone says on paper; what is so at the moment comes on top."""
         own = fact.get("language", setup.languages[0])
         back_by = fact.get("back_by")
+        booked = self.appointments.booked(fact.get("appointment"))
+        service = setup.services.get(booked.service if booked else fact.get("service", ""), {"name": {}})
         return Slip(
             office=setup.name,
             label=fact["label"],
             service=service["name"],
             languages=(own, *(each for each in setup.languages if each != own)),
-            url=setup.track + fact["token"] if setup.track else None,
+            url=setup.track + fact["token"] if setup.track and "token" in fact else None,
             printed_at=self._wall(wire.instant(fact["at"])).strftime("%d/%m/%Y %H:%M") if self.clock.is_set() else None,
             telephone=setup.telephone,
             back_by=self._hour(wire.instant(back_by)) if back_by else None,
             priority=fact.get("priority", False),
+            hour=self._hour(booked.start) if booked else None,
         )
 
     def _print(self, slip: Slip, fact: Mapping[str, Any]) -> bool:
@@ -285,6 +332,57 @@ class Dispenser:
 
     def _fact(self, kind: str, day: str, **more: Any) -> dict[str, Any]:
         return {"fact": kind, "at": wire.stamp(self.clock.now()), "day": day, **more}
+
+    # --- appointments ---
+
+    def verdict(self, words: str) -> Verdict:
+        """What the agenda has for a document's number or a locator: the same with and without the hub."""
+        setup, found = self.setup, self.appointments.found(words, self._today())
+        if setup is None or found is None:
+            return Verdict("no_agenda")
+        early, late = (setup.early_minutes, setup.late_minutes) if self.clock.is_set() else (ALWAYS, ALWAYS)
+        return judge(found, setup.office, setup.services, self.clock.now(), early, late)
+
+    def sentence(self, verdict: Verdict) -> Sentence:
+        """A verdict on which one press decides, in words."""
+        booked = verdict.booked
+        if booked is None:
+            return (verdict.how,)
+        if verdict.how == "elsewhere":
+            return ("elsewhere", self.appointments.office(booked.office), self._hour(booked.start))
+        return ("late_for_it" if verdict.how == "late" else verdict.how, self._hour(booked.start))
+
+    def talks(self, talk: Talk, aloud: bool) -> None:
+        """Shows where a check-in stands, and says it."""
+        self.face.note((talk.line,))
+        if aloud:
+            self.face.say(in_words(talk.sentence, talk.language), talk.language)
+        self._draw()
+
+    def _checked_in(self, verdict: Verdict, language: str) -> dict[str, Any] | None:
+        setup, day, booked = self.setup, self._today(), verdict.booked
+        if setup is None or day is None or booked is None:
+            return None
+        refusal = self._refusal(setup.services.get(booked.service))
+        if refusal is not None:
+            self._tell(refusal, language=language)
+            return None
+        who = {"ticket": str(uuid.uuid4()), "token": secrets.token_urlsafe(16), "appointment": booked.id}
+        fact = self._fact("appointment.checked_in", day, **who, language=language)
+        issued = self._taken(setup, setup.appointment_letter, fact)
+        if self._print(self._with_its_wait(self._slip(setup, issued), verdict.how, booked), issued):
+            self._say_number(issued["label"], None, language)
+        return issued
+
+    def _with_its_wait(self, slip: Slip, how: str, booked: Booked) -> Slip:
+        """Who is early or late waits among those without an appointment: the line's forecast is theirs too."""
+        if self.setup is None or how not in ("early", "late"):
+            return slip
+        line = self._fresh_line()
+        wait = line["services"].get(booked.service, {}).get("wait") if line else None
+        due = self._hour(booked.start - self.setup.early_minutes * 60000) if how == "early" else None
+        minutes = rounded(wait["p10"], wait["p90"]) if wait else None
+        return replace(slip, ahead=line["waiting"] if line else None, wait=minutes, due_from=due, late=how == "late")
 
     # --- what is known of the moment ---
 
@@ -409,7 +507,8 @@ class Dispenser:
     def _wired_buttons(self, buttons: Buttons) -> dict[str, Callable[[], Any]]:
         """What each button does, and a wire to each that has a pin."""
         acts: dict[str, Callable[[], Any]] = {name: partial(self.pressed, name) for name in buttons.services}
-        acts |= {"preferential": self._prefer, "language": self._next_language, "reprint": self.reprint}
+        acts |= {"appointment": self._has_appointment, "preferential": self._prefer}
+        acts |= {"language": self._next_language, "reprint": self.reprint}
         wires = {name: getattr(buttons, name, 0) or buttons.services.get(name, 0) for name in acts}
         for name, pin in wires.items():
             if pin:
@@ -422,6 +521,37 @@ class Dispenser:
     def _wishes(self, **chosen: Any) -> None:
         self._wish = replace(self._wish_now(), until=time.monotonic() + CHOICE_FOR, **chosen)
 
+    def _has_appointment(self) -> None:
+        """Leads to the check-in, or says at once why there is none."""
+        back, language = self._wish_now().back, self._language()
+        if back is not None and self.setup is not None:
+            self._wish = Wish()
+            self.rejoin(f"{self.setup.appointment_letter}{back:03d}")
+            return
+        if self._may_check_in(language):
+            self.checkin.begin(language)
+
+    def _read(self, text: str) -> None:
+        """A document or code that was laid on the reader, before or after any button."""
+        language = self._language()
+        if self._may_check_in(language):
+            self.checkin.read(text, language)
+
+    def _may_check_in(self, language: str) -> bool:
+        """Whether appointments can be looked up and numbers printed; if not, people are told."""
+        refusal = ("waiting",) if self.setup is None else self._no_paper_now()
+        if refusal is None and self.appointments.of(self._today()) is None:
+            refusal = ("no_agenda",)
+        if refusal is not None:
+            self.checkin.end()
+            self._tell(refusal, language=language)
+            self._draw()
+        return refusal is None
+
+    def _language(self) -> str:
+        """The language of who stands there, or else the office's first."""
+        return self._wish_now().language or (self.setup.languages[0] if self.setup else "ca")
+
     def _prefer(self) -> None:
         """The next service's button gives a preferential ticket; the cause is never asked."""
         if self.setup is not None and not self.setup.priority:
@@ -432,17 +562,23 @@ class Dispenser:
 
     def _next_language(self) -> None:
         languages = self.setup.languages if self.setup else ("ca",)
-        now = self._wish_now().language or languages[0]
+        talk = self.checkin.talk
+        now = (talk.language if talk else self._wish_now().language) or languages[0]
         chosen = languages[(languages.index(now) + 1) % len(languages)]
         self._wishes(language=chosen)
+        if talk:
+            self.checkin.speaks(chosen)
+            return
         self._tell(("choose",), shown=LANGUAGES[chosen])
 
     def _typed(self, key: str) -> None:
-        if key == "\n":
+        if self.checkin.talk:
+            self.checkin.key(key)
+        elif key == "\n":
             number, self._typing = self._typing.lstrip("*"), ""
             if number.isdigit():
                 self._back(int(number))
-        elif key == "*" or (self._typing and len(self._typing) < 5):
+        elif key == "*" or (self._typing and len(self._typing) < 5 and key.isdigit()):
             self._typing = "*" if key == "*" else self._typing + key
             self.face.note((self._typing,))
 
@@ -460,10 +596,15 @@ class Dispenser:
 
     def _tell(self, sentence: Sentence, shown: str = "", language: str | None = None) -> None:
         """Tells a sentence of WORDS, in the person's language."""
-        language = language or self._wish_now().language or (self.setup.languages[0] if self.setup else "ca")
+        language = language or self._language()
         self.face.tell(in_words(sentence, language), language, shown)
 
     def _draw(self) -> None:
+        talk = self.checkin.talk
+        if talk is not None:
+            self.face.rest((talk.line,))
+            self.face.light("blink" if talk.asks else "on")
+            return
         languages = self.setup.languages[:2] if self.setup else ("ca",)
         sentence, lamp = self._at_rest()
         self.face.rest(tuple(in_words(sentence, each) for each in languages))
@@ -485,7 +626,7 @@ class Dispenser:
     # --- moments ---
 
     def _due(self) -> float:
-        moments = [self._next_look, self.outbox.due(), self.face.note_ends or None]
+        moments = [self._next_look, self.outbox.due(), self.face.note_ends or None, self.checkin.due]
         return min(moment for moment in moments if moment is not None)
 
     def _strike(self, now: float) -> None:
@@ -494,6 +635,7 @@ class Dispenser:
             self.outbox.send_again()
         if now >= self._next_look:
             self._look()
+        self.checkin.strike(now)
         self._draw()
 
 
@@ -512,4 +654,6 @@ def wired(settings: DispenserSettings) -> Dispenser:
     )
     if settings.buttons.keypad:
         dispenser.parts.insert(0, Keypad(settings.buttons.keypad, dispenser.typed))
+    if settings.buttons.reader:
+        dispenser.parts.insert(0, hardware.reader(settings.buttons.reader, settings.buttons.layout, dispenser.read))
     return dispenser

@@ -1,4 +1,4 @@
-"""The wires, and the only file that touches gpiozero, escpos, luma and evdev.
+"""The wires, and the only file that touches gpiozero, escpos, luma, evdev and pyserial.
 
 Each factory gives the real thing or the vendor's own fake, as the settings say; a vendor's error becomes
 one sentence that names the part. The vendors' libraries are imported when they are needed, so that a desk's
@@ -11,12 +11,15 @@ two buttons do not carry a printer's library in memory.
 
 import errno
 import logging
+import select
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from devices import DeviceError
 from devices.printer import Code, FakePort, Line, PaperError, Piece, Printer, PrinterGone
+from devices.readers import LAYOUTS, Keyboard, gather
 
 log = logging.getLogger("torn.hardware")
 
@@ -328,28 +331,24 @@ def _panel(kind: str, modules: int) -> Any:
     return {"ssd1306": panels.ssd1306, "sh1106": panels.sh1106}[kind](i2c(port=1, address=0x3C))
 
 
-# --- keypad -----------------------------------------------------------------------------------
+# --- keypad and readers -----------------------------------------------------------------------
+
+# What keypads without letters have instead of X, Y and Z, under new caps: / - and +.
+KEYPAD = {"KPASTERISK": "*", "KPENTER": "\n", "ENTER": "\n", "BACKSPACE": "\b", "KPDOT": "\b"}
+KEYPAD |= {"X": "X", "Y": "Y", "Z": "Z", "KPSLASH": "X", "KPMINUS": "Y", "KPPLUS": "Z"}
+AGAIN = 5.0  # seconds between two looks for a reader that has gone
 
 
 class Keypad:
     """A USB numeric keypad, taken for ourselves so that its keys go nowhere else.
 
-    `typed(key)` gets 0 to 9, * and Enter (as "\\n").
+    `typed(key)` gets 0 to 9, X, Y, Z, *, Enter (as "\n") and the one that takes back (as "\b").
     """
 
     def __init__(self, file: str, typed: Callable[[str], None]) -> None:
-        try:
-            import evdev
-        except ImportError as error:
-            raise HardwareError(f"keypad {file}: the library evdev is not installed") from error
-        keys = {evdev.ecodes.ecodes[f"KEY_KP{n}"]: str(n) for n in range(10)}
-        self._keys = keys | {evdev.ecodes.KEY_KPASTERISK: "*", evdev.ecodes.KEY_KPENTER: "\n"}
+        self._device = _grabbed(file, "keypad")
+        self._keys = _keypad_codes()
         self._typed = typed
-        try:
-            self._device = evdev.InputDevice(file)
-            self._device.grab()
-        except OSError as error:
-            raise HardwareError(f"keypad {file}: {error}; look at its cable") from error
         threading.Thread(target=self._read, name="keypad", daemon=True).start()
 
     def close(self) -> None:
@@ -364,3 +363,114 @@ class Keypad:
                     self._typed(self._keys[event.code])
         except (OSError, ValueError) as error:
             log.warning("the keypad does not answer: %s", error)
+
+
+def _keypad_codes() -> dict[int, str]:
+    from evdev.ecodes import ecodes
+
+    keys = KEYPAD | {f"{row}{n}": str(n) for row in ("KP", "") for n in range(10)}
+    return {ecodes[f"KEY_{name}"]: key for name, key in keys.items()}
+
+
+def _grabbed(file: str, name: str) -> Any:
+    """An evdev device whose keys go to nobody else."""
+    try:
+        import evdev
+    except ImportError as error:
+        raise HardwareError(f"{name} {file}: the library evdev is not installed") from error
+    try:
+        device = evdev.InputDevice(file)
+        device.grab()
+    except OSError as error:
+        raise HardwareError(f"{name} {file}: {error}; look at its cable") from error
+    return device
+
+
+class Wedge:
+    """A reader that plays a keyboard."""
+
+    def __init__(self, file: str, layout: str) -> None:
+        self._device = _grabbed(file, "reader")
+        self._keyboard = Keyboard(layout)
+
+    def hear(self, seconds: float | None) -> str:
+        """Waits for characters; nothing when none came in time. A key that goes up is no silence."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while select.select([self._device], [], [], None if until is None else max(0.0, until - time.monotonic()))[0]:
+            events = [event for event in self._device.read() if event.type == 1 and event.value < 2]  # 2: it repeats
+            text = "".join(self._keyboard.key(event.code, event.value == 1) for event in events)
+            if text:
+                return text
+        return ""
+
+    def close(self) -> None:
+        """Gives it back."""
+        self._device.close()
+
+
+class SerialReader:
+    """A reader on a serial line, where bytes are characters."""
+
+    def __init__(self, file: str, baud: int) -> None:
+        import serial
+
+        try:
+            self._port = serial.Serial(file, baud)
+        except OSError as error:
+            raise HardwareError(f"reader {file}: {error}; look at its cable") from error
+
+    def hear(self, seconds: float | None) -> str:
+        """Waits for characters; nothing when none came in time."""
+        self._port.timeout = seconds
+        return (self._port.read(1) + self._port.read(self._port.in_waiting)).decode("ascii", "ignore")
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._port.cancel_read()
+        self._port.close()
+
+
+class Reader:
+    """A reader of documents and codes: `read(text)` gets what it says of one. Pulled out, it is looked for again."""
+
+    def __init__(self, opened: Callable[[], Wedge | SerialReader], read: Callable[[str], None]) -> None:
+        self._opened, self._read = opened, read
+        self._closed = threading.Event()
+        self._source = opened()
+        threading.Thread(target=self._run, name="reader", daemon=True).start()
+
+    def close(self) -> None:
+        """Gives it back."""
+        self._closed.set()
+        self._source.close()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                gather(self._source.hear, self._read)
+            except (OSError, ValueError, TypeError) as error:  # pyserial's answers to a line that was closed
+                if not self._closed.is_set():
+                    log.warning("the reader does not answer: %s", error)
+                    self._look_again()
+
+    def _look_again(self) -> None:
+        self._source.close()
+        while not self._closed.wait(AGAIN):
+            try:
+                self._source = self._opened()
+                return
+            except HardwareError as error:
+                log.debug("%s", error)
+
+
+def reader(where: str, layout: str, read: Callable[[str], None]) -> Reader:
+    """The reader at `where`: keyboard:FILE or serial:FILE:BAUD. Raises HardwareError if there is none."""
+    kind, _, rest = where.partition(":")
+    file, _, baud = rest.partition(":")
+    if kind == "keyboard" and layout in LAYOUTS:
+        return Reader(lambda: Wedge(rest, layout), read)
+    if kind == "serial" and (baud or "9600").isdigit():
+        return Reader(lambda: SerialReader(file, int(baud or 9600)), read)
+    layouts = " or ".join(LAYOUTS)
+    example = "must be like serial:/dev/ttyACM0:9600 or keyboard:/dev/input/by-id/usb-reader-event-kbd"
+    raise HardwareError(f"reader {where!r}: {example}, its layout {layouts}")

@@ -114,6 +114,16 @@ class Journal:
         if lasting != self.config:
             self._remember(config=json.dumps(lasting))
 
+    @property
+    def agenda(self) -> dict[str, Any] | None:
+        """The last agenda that the hub gave: digests, and nobody's name."""
+        text = self._remembered("agenda")
+        return json.loads(text) if text else None
+
+    def keep_agenda(self, agenda: Mapping[str, Any]) -> None:
+        """Remembers the agenda, for check-ins without the hub; the one before is gone."""
+        self._remember(agenda=json.dumps(agenda))
+
     def begin_day(self, day: str, now: int) -> None:
         """Numbers begin again; what has been stored for 14 days goes. A day never goes back."""
         if day > (self.day or ""):
@@ -188,6 +198,19 @@ class Journal:
         """The labels of a day that carry a number: 12 -> ["P012", "R012"]."""
         rows = self._all("SELECT DISTINCT label FROM facts WHERE day = ? AND label GLOB ?", day, f"[A-Z]*{number:03d}")
         return [label for (label,) in rows if int(label.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == number]
+
+    def checked_in(self, day: str, appointment: str) -> dict[str, Any] | None:
+        """The fact by which an appointment was checked in here, unless its ticket was voided."""
+        return self._fact(
+            "day = ? AND json_extract(body, '$.appointment') = ? AND ticket NOT IN"
+            " (SELECT ticket FROM facts WHERE json_extract(body, '$.fact') = 'ticket.voided') ORDER BY seq DESC",
+            day,
+            appointment,
+        )
+
+    def voided(self, ticket: str) -> bool:
+        """Whether a ticket of this machine was taken back."""
+        return self._fact("ticket = ? AND json_extract(body, '$.fact') = 'ticket.voided'", ticket) is not None
 
     def facts(self, after: int, most: int) -> list[dict[str, Any]]:
         """Up to `most` whole facts after a number, in order."""

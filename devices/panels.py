@@ -21,6 +21,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 BOLD, REGULAR = "DejaVuSans-Bold.ttf", "DejaVuSans.ttf"
 THIN = 12  # pixels: up to here bold letters fill up, on a matrix of eight rows above all
 SHORT = 14  # letters: what is readable in a row a quarter of a sign high
+LOOKS_LIKE = str.maketrans("·•", ".*")
 SMALLEST = 7  # pixels: below this nobody reads it
 
 
@@ -63,7 +64,7 @@ def accents() -> bool:
 def plain(text: str) -> str:
     """The text without its accents: "Número" -> "Numero"."""
     parts = unicodedata.normalize("NFD", text)
-    return "".join(part for part in parts if not unicodedata.combining(part)).replace("·", ".")
+    return "".join(part for part in parts if not unicodedata.combining(part)).translate(LOOKS_LIKE)
 
 
 @lru_cache(maxsize=256)

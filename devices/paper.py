@@ -10,6 +10,10 @@ from devices.printer import Code, Line, Piece
 
 WORDS = {
     "ca": {
+        "hour": "Cita de les {}",
+        "where": "Espereu a la sala la crida en pantalla",
+        "early": "D'hora: us cridem des de les {} o abans",
+        "late_for_it": "Tard: passareu com qui no té cita",
         "ahead": "Persones davant vostre: {}",
         "between": "Espera prevista: de {} a {} min",
         "about": "Espera prevista: {} min",
@@ -20,6 +24,10 @@ WORDS = {
         "again": "Còpia",
     },
     "es": {
+        "hour": "Cita de las {}",
+        "where": "Espere en la sala la llamada en pantalla",
+        "early": "Pronto: llamada desde las {} o antes",
+        "late_for_it": "Tarde: pasará como quien no tiene cita",
         "ahead": "Personas delante de usted: {}",
         "between": "Espera prevista: de {} a {} min",
         "about": "Espera prevista: {} min",
@@ -30,6 +38,10 @@ WORDS = {
         "again": "Copia",
     },
     "en": {
+        "hour": "Appointment at {}",
+        "where": "Wait in the hall for the board's call",
+        "early": "Early: we call you from {} or before",
+        "late_for_it": "Late: called like those without one",
         "ahead": "People ahead of you: {}",
         "between": "Expected wait: {} to {} min",
         "about": "Expected wait: {} min",
@@ -40,6 +52,10 @@ WORDS = {
         "again": "Copy",
     },
     "fr": {
+        "hour": "Rendez-vous de {}",
+        "where": "Attendez l'appel à l'écran dans la salle",
+        "early": "En avance : appel dès {} ou avant",
+        "late_for_it": "En retard : appel comme sans rendez-vous",
         "ahead": "Personnes avant vous : {}",
         "between": "Attente prévue : de {} à {} min",
         "about": "Attente prévue : {} min",
@@ -67,6 +83,9 @@ class Slip:
     wait: tuple[int, int] | None = None  # minutes, the short and the long end
     back_by: str | None = None
     closes_at: str | None = None  # if the turn may come after it
+    hour: str | None = None  # of the appointment
+    due_from: str | None = None  # if it is early
+    late: bool = False  # for the appointment
     priority: bool = False
     again: bool = False
 
@@ -88,6 +107,9 @@ def _said(slip: Slip, words: Mapping[str, str]) -> list[Line]:
     """What one language says of this slip's turn."""
     said = [words["again"]] if slip.again else []
     said += [words["priority"]] if slip.priority else []
+    said += [words["hour"].format(slip.hour), words["where"]] if slip.hour else []
+    said += [words["early"].format(slip.due_from)] if slip.due_from else []
+    said += [words["late_for_it"]] if slip.late else []
     said += [words["ahead"].format(slip.ahead)] if slip.ahead is not None else []
     if slip.wait is not None:
         low, high = slip.wait

@@ -37,11 +37,14 @@ class Buttons:
     services: Annotated[dict[str, int], "a button for each service of the office, by its id"] = field(
         default_factory=lambda: {"padro": 5, "registre": 6, "idcat": 13, "tributs": 19, "informacio": 26}
     )
+    appointment: Annotated[int, "pressed by those who have an appointment"] = 0
     preferential: Annotated[int, "pressed before a service: a preferential ticket"] = 0
     language: Annotated[int, "changes the language of screen, voice and paper for one person"] = 0
     reprint: Annotated[int, "inside the case: prints the last ticket again if its printing failed"] = 0
     light: Annotated[int, "output of the buttons' light"] = 0
-    keypad: Annotated[str, "evdev file of a numeric keypad, to come back after a missed call; empty for none"] = ""
+    keypad: Annotated[str, "evdev file of a numeric keypad: documents, and back after a missed call"] = ""
+    reader: Annotated[str, "of documents and QR: keyboard:EVDEV-FILE or serial:FILE:BAUD; empty for none"] = ""
+    layout: Annotated[str, "us or es: the keyboard that the reader is set to play"] = "us"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,9 @@ class Setup:
     last_number: int | None = None
     numbers: Mapping[str, int] | None = None
     priority: bool = True
+    appointment_letter: str = "C"
+    early_minutes: int = 30  # an appointment is due so long before its hour
+    late_minutes: int = 15  # and so long after it
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Setup":
@@ -41,6 +44,8 @@ class Setup:
         known = {key: config[key] for key in cls.__dataclass_fields__ if key in config}
         if config["kind"] != "dispenser" or "services" not in config or "timezone" not in config:
             raise SetupError("config: a dispenser needs kind dispenser, services and timezone")
+        if not wire.is_label(config.get("appointment_letter", "C") + "001"):
+            raise SetupError(f"config: appointment_letter {config['appointment_letter']!r} must be one or two capitals")
         for service in config["services"]:
             if not wire.is_label(service["letter"] + "001"):
                 raise SetupError(f"config: letter {service['letter']!r} of {service['id']} must be one or two capitals")

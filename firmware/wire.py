@@ -326,10 +326,46 @@ MESSAGES = {
             "numbers?": {"*": "whole"},
             "priority?": "yes",
             "rejoin_minutes?": "whole",
+            "early_minutes?": "whole",
+            "late_minutes?": "whole",
         },
     ),
-    "agenda": (LARGE, {"day": "day", "key": "text"}),
+    "agenda": (
+        LARGE,
+        {
+            "seq?": "whole",
+            "day": "day",
+            "key": "id",
+            "offices?": {"*": "text"},
+            "appointments?": [
+                {
+                    "id": "id",
+                    "office": "slug",
+                    "service": "slug",
+                    "start": "time",
+                    "locator": "id",
+                    "document?": "id?",
+                    "label?": "label?",
+                    "ticket?": "uuid?",
+                    "grace?": "whole",
+                }
+            ],
+        },
+    ),
 }
+
+
+def digest(key, words):
+    """How an agenda names a document's number or a locator without saying it: 32 hexadecimal digits.
+
+    scrypt (RFC 7914) with n = 2^15, r = 8, p = 1 and the day's key: a tenth of a second and 32 MiB
+    for each try, so that all numbers cannot be searched. `words` is in capitals, without spaces.
+    Only machines that have hashlib.scrypt call this; a microcontroller has no agenda.
+    """
+    import hashlib
+
+    made = hashlib.scrypt(words.encode(), salt=key.encode(), n=32768, r=8, p=1, maxmem=67108864, dklen=16)
+    return "".join("%02x" % byte for byte in made)
 
 
 def check(kind, message):

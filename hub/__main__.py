@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -16,7 +17,7 @@ from .bridge.bridge import Bridge, adopt
 from .clock import now
 from .link import Broker
 from .offices import Fleet, OfficesError, read_offices
-from .store import Store, StoreError, staff
+from .store import Store, StoreError, people, staff
 from .store.store import rebuild_visits
 from .store.upgrade import upgrade
 
@@ -110,6 +111,23 @@ def _user(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _appointments(chosen: argparse.Namespace) -> int:
+    from .takeover import take_over
+
+    fleet = read_offices(settings.offices_file(chosen.offices))
+    store = open_store(chosen)
+    if chosen.act == "import":
+        if not chosen.file:
+            raise settings.SettingsError("appointments import: needs the FILE")
+        return 1 if take_over(chosen.file, store, fleet, chosen.dry_run) else 0
+    erased = sum(
+        store.transact(partial(people.erase_old, plan=plan, now=now(), dry_run=chosen.dry_run))
+        for plan in fleet.plans.values()
+    )
+    print(f"the personal data of {erased} appointments {'would be' if chosen.dry_run else 'are'} erased")
+    return 0
+
+
 def _rebuild(chosen: argparse.Namespace) -> int:
     print(f"{rebuild_visits(open_store(chosen))} visits made again from the log")
     return 0
@@ -121,6 +139,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "bridge": _bridge,
     "token": _token,
     "user": _user,
+    "appointments": _appointments,
     "rebuild": _rebuild,
 }
 

@@ -16,7 +16,16 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import structlog
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from firmware import wire
 
@@ -94,6 +103,10 @@ class _Rules(_Table):
     lead_minutes: Annotated[int, Field(ge=0, le=60 * 24 * 30)] = 60
     horizon_days: Annotated[int, Field(ge=1, le=366)] = 30
     walk_in_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    internal_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    slot_minutes: Annotated[int, Field(ge=5, le=240)] = 10
+    buffer_minutes: Annotated[int, Field(ge=0, le=120)] = 0
+    erase_after_days: Annotated[int, Field(ge=1, le=3650)] = 30
 
 
 class _Service(_Table):
@@ -148,6 +161,7 @@ class _Office(_Table):
     rules: _Rules = _Rules()
     day_starts: str = "04:00"
     appointment_letter: Letter = "C"
+    no_appointments: list[Day] = []
     languages: Annotated[list[Literal["ca", "es", "en", "fr"]], Field(min_length=1)] = ["ca", "es", "en", "fr"]
     service: Annotated[list[_Service], Field(min_length=1)]
     desk: Annotated[list[_Desk], Field(min_length=1)]
@@ -295,6 +309,7 @@ def _plan(office: _Office, year: int) -> Plan:
         telephone=office.telephone,
         seasons=tuple(Season(s.first.isoformat(), s.to.isoformat(), week(s.hours)) for s in office.season),
         closed=_closed(office, year),
+        no_appointments=tuple(sorted({day.isoformat() for day in office.no_appointments})),
         day_starts=minutes(office.day_starts),
         appointment_letter=office.appointment_letter,
         languages=tuple(office.languages),

@@ -42,6 +42,10 @@ COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
     "bridge": ("the bridge to the machines alone", (DATA, HTTP, OFFICES, DATABASE, BROKER)),
     "token": ("prints a new API token", (DATA, DATABASE)),
     "user": ("adds a staff account; the password is asked for, or read from stdin", (DATA, DATABASE)),
+    "appointments": (
+        "takes over the appointments of an old system; forgets whose the old ones were",
+        (DATA, OFFICES, DATABASE),
+    ),
     "rebuild": ("makes the table of visits again from the log", (DATA, DATABASE)),
 }
 
@@ -58,6 +62,10 @@ def parser() -> argparse.ArgumentParser:
         if name == "user":
             command.add_argument("act", choices=("add",), help="what to do")
             command.add_argument("name", metavar="NAME", help="the account's name")
+        if name == "appointments":
+            command.add_argument("act", choices=("import", "erase"), help="what to do")
+            command.add_argument("file", metavar="FILE", nargs="?", help="the CSV file to import")
+            command.add_argument("--dry-run", action="store_true", help="only says what would be done")
         if name in ("user", "token"):
             command.add_argument("--role", required=True, choices=ROLES, help="what it may do")
             command.add_argument("--office", help="one office's id; default: every office")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from devices import DeviceError, board, desk, dispenser
+from devices.bench.cards import CARDS
 from devices.bench.escpos import Paper, slips
 from devices.settings import BoardSettings, Broker, Buttons, DeskPins, DeskSettings, DispenserSettings
 
@@ -24,6 +25,8 @@ GESTURES = {  # down and up in turn, in seconds, as a finger does it
 REST = 0.35  # seconds between two taps of one button: less is a bounce to a dispenser, a double press to a desk
 KEPT = 50  # slips that a machine's tray keeps
 PINS = range(2, 28)  # BCM numbers of a Raspberry Pi's header
+KEYS = {**{key: key for key in "0123456789XYZ"}, "again": "*", "back": "\b", "enter": "\n"}  # of a keypad, by name
+SAYABLE = 400  # characters that a reader can say of one code
 FAULTS = {
     "dispenser": ("network", "power", "paper-low", "paper-out", "cover", "printer"),
     "desk": ("network", "power"),
@@ -40,7 +43,7 @@ class NoPower(DeviceError, RuntimeError):
 
 
 class Unknown(DeviceError, LookupError):
-    """There is no such machine, button, gesture or fault on this bench."""
+    """There is no such machine, button, key, document, gesture or fault on this bench."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,23 @@ class Machine:
                     _pass(seconds)
             self.rested[button] = time.monotonic() + REST
 
+    def type(self, key: str) -> None:
+        """A key of the keypad: one of KEYS."""
+        if key not in KEYS:
+            raise Unknown(f"{key}: must be one of {', '.join(KEYS)}")
+        self._front().typed(KEYS[key])
+
+    def lay(self, card: str) -> None:
+        """Lays one of the sample documents on the reader."""
+        zones = {each.id: each.zone for each in CARDS}
+        if card not in zones:
+            raise Unknown(f"{card}: must be one of {', '.join(zones)}")
+        self.show(zones[card])
+
+    def show(self, text: str) -> None:
+        """Shows the reader a code that says this."""
+        self._front().read(text[:SAYABLE])
+
     def wreck(self, fault: str) -> None:
         """Breaks something: one of FAULTS of its kind."""
         self._know(fault)
@@ -146,6 +166,15 @@ class Machine:
         for paper in slips(data):
             self.printed += 1
             self.papers = [*self.papers[1 - KEPT :], (self.printed, paper)]
+
+    def _front(self) -> Any:
+        """The agent of a machine that has a keypad and a reader."""
+        if self.kind != "dispenser":
+            raise Unknown(f"{self.id} has neither keypad nor reader")
+        agent = self.agent
+        if agent is None:
+            raise NoPower(f"{self.id} has no power")
+        return agent
 
     def _alive(self, button: str) -> Any:
         if button not in self.pins:
@@ -211,11 +240,13 @@ def _machine(device: dict[str, Any], office: dict[str, Any], broker: Broker, dat
 
 
 def _dispenser(name: str, office: dict[str, Any], broker: Broker, data: Path, voice: bool) -> Machine:
-    buttons = [service["id"] for service in office["service"]] + ["preferential", "language", "reprint"]
+    buttons = [service["id"] for service in office["service"]] + ["appointment", "preferential", "language", "reprint"]
     if len(buttons) >= len(PINS):
         raise BenchError(f"office {office['id']}: more services than a dispenser has pins")
     pins = dict(zip(buttons, PINS, strict=False))
     services = {service["id"]: pins[service["id"]] for service in office["service"]}
-    wires = Buttons(services, pins["preferential"], pins["language"], pins["reprint"], light=PINS[-1])
+    wires = Buttons(
+        services, pins["appointment"], pins["preferential"], pins["language"], pins["reprint"], light=PINS[-1]
+    )
     settings = DispenserSettings(name, str(data), fakes=True, voice=voice, buttons=wires, broker=broker)
     return Machine(name, "dispenser", office["name"], pins, lambda: dispenser.wired(settings))

@@ -8,7 +8,8 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 
 from devices import DeviceError
 from devices.bench.camera import Camera, png
-from devices.bench.fleet import FAULTS, Machine, NoPower, Office, Unknown
+from devices.bench.cards import CARDS
+from devices.bench.fleet import FAULTS, KEYS, SAYABLE, Machine, NoPower, Office, Unknown
 
 ALIVE_EVERY = 15.0  # seconds between the comments that keep an idle stream open
 POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'"
@@ -25,6 +26,13 @@ WORDS = {
         "long": "Torna a cridar",
         "double": "Absent",
         "gestures": {"short": "curt", "long": "llarg", "double": "doble"},
+        "appointment": "Tinc cita",
+        "keypad": "Teclat",
+        "reader": "Lector de documents",
+        "lay": "Passa el document {}",
+        "code": "Text del codi QR de la confirmació",
+        "show": "Passa el codi",
+        "keys": {"again": "Torna a començar", "back": "Esborra", "enter": "Enter"},
         "preferential": "Preferent",
         "language": "Idioma · Language",
         "reprint": "Reimprimeix",
@@ -52,6 +60,13 @@ WORDS = {
         "long": "Call again",
         "double": "Absent",
         "gestures": {"short": "short", "long": "long", "double": "double"},
+        "appointment": "I have an appointment",
+        "keypad": "Keypad",
+        "reader": "Document reader",
+        "lay": "Show the document {}",
+        "code": "Text of the confirmation's QR code",
+        "show": "Show the code",
+        "keys": {"again": "Start again", "back": "Delete", "enter": "Enter"},
         "preferential": "Priority",
         "language": "Idioma · Language",
         "reprint": "Print again",
@@ -102,7 +117,8 @@ def create_app(offices: Sequence[Office], camera: Camera) -> Flask:
         """All the machines of all the offices."""
         language = request.args.get("lang", "ca")
         language = language if language in WORDS else "ca"
-        return render_template("bench.html", offices=offices, words=WORDS[language], lang=language, faults=FAULTS)
+        own = {"words": WORDS[language], "lang": language}
+        return render_template("bench.html", offices=offices, faults=FAULTS, cards=CARDS, keys=KEYS, **own)
 
     @app.get("/machines")
     def seen() -> Response:
@@ -130,7 +146,13 @@ def create_app(offices: Sequence[Office], camera: Camera) -> Flask:
 
 
 def _hands(app: Flask, machines: dict[str, Machine]) -> None:
-    """What one can do to a machine, as POST routes without a body."""
+    """What one can do to a machine, as POST routes; only `show` has a body, what the code says."""
+
+    @app.post("/show/<device>")
+    def show(device: str) -> tuple[str, int]:
+        """A QR code before the reader."""
+        _machine(machines, device).show(request.get_data()[: 4 * SAYABLE].decode("utf-8", "replace"))
+        return "", 204
 
     @app.post("/press/<device>/<button>", defaults={"gesture": "short"})
     @app.post("/press/<device>/<button>/<gesture>")
@@ -148,6 +170,8 @@ def _hands(app: Flask, machines: dict[str, Machine]) -> None:
 
     door("push", Machine.push)
     door("let-go", Machine.let_go)
+    door("type", Machine.type)
+    door("lay", Machine.lay)
     door("break", Machine.wreck)
     door("mend", Machine.repair)
 

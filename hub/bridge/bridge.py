@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -22,8 +23,9 @@ from hub.line import commands as c
 from hub.line.plan import HOUR, Moment, day_of
 from hub.link import Broker, Link
 from hub.offices import Device, Fleet
-from hub.store import Store, StoreError, Work, answers, journals, leases
+from hub.store import Store, StoreError, Work, answers, appointments, journals, leases, people
 
+from .agenda import Agenda
 from .health import Health
 from .intake import Message, take_facts, take_press
 from .presence import Beat
@@ -52,6 +54,7 @@ class Bridge:
         self.beat = Beat(store, fleet, broker, self.holder, self._working)
         self.health = Health(store)
         self.relays: dict[str, Relay] = {}
+        self.agenda = Agenda(store, fleet, lambda: bool(self.relays))
         self.stopping = threading.Event()
         self.ready: Callable[[], None] = lambda: None  # called while every office is worked for, by this process
         self._inbox: queue.SimpleQueue[Came] = queue.SimpleQueue()
@@ -94,6 +97,7 @@ class Bridge:
         self.link.on_connected(self._connected)
         self.link.start()
         self.beat.start()
+        self.agenda.start()
         while not self.stopping.is_set():
             self._handle(self._gather(max(0.0, self._next_tick - time.monotonic())))
             if time.monotonic() >= self._next_tick:
@@ -132,6 +136,7 @@ class Bridge:
 
     def _leave(self) -> None:
         self.beat.stop()
+        self.agenda.stop()
         for office, relay in self.relays.items():
             try:
                 leases.give_back(self.store, lease_name(office), self.holder, relay.term)
@@ -262,7 +267,9 @@ class Bridge:
         log.info("this bridge works for the office", office=office, term=term)
         adopt(self.store, self.fleet, office)
         self.health.begin(self.fleet.of(office), now())
-        self.relays[office] = Relay(self.store, self.link, self.fleet, office, self.holder, term, self.track)
+        self.relays[office] = Relay(
+            self.store, self.link, self.fleet, office, self.holder, term, self.track, self.agenda.of
+        )
         self._acknowledge_all(office)
 
     # --- time ---------------------------------------------------------------------------
@@ -279,7 +286,7 @@ class Bridge:
                 self._safely(self._acknowledge_again, device, journal)
         self._safely(self.health.look_for_silence, moment)
         if moment - self._forgotten > HOUR:
-            self._safely(self._forget_old_answers, moment)
+            self._safely(self._forget_what_is_old, moment)
 
     def _tick_office(self, office: str, moment: Moment) -> None:
         """Days begin, doors open, an early appointment's hour strikes."""
@@ -291,8 +298,11 @@ class Bridge:
                 self.store.transact(lambda work: work.do(office, c.Tick("hub"), moment))
             self._publish(office)
 
-    def _forget_old_answers(self, moment: Moment) -> None:
+    def _forget_what_is_old(self, moment: Moment) -> None:
         self.store.transact(lambda work: answers.forget_old(work, moment))
+        self.store.transact(lambda work: appointments.forget_holds(work, moment))
+        for plan in self.fleet.plans.values():
+            self.store.transact(partial(people.erase_old, plan=plan, now=moment))
         self._forgotten = moment
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 
 from firmware import wire
+from hub.booking.errors import BookingError
 from hub.line import commands as c
 from hub.line.errors import DeskClosed, LineError, OutOfDate, Unknown
-from hub.line.events import TicketCalled
+from hub.line.events import TicketCalled, TicketVoided
 from hub.line.plan import Moment
 from hub.offices import Device
-from hub.store import Work, answers, journals
+from hub.store import Work, answers, appointments, journals
 
 log = structlog.get_logger()
 Message = dict[str, Any]
@@ -51,7 +52,7 @@ def _refusal(work: Work, device: Device, fact: Message, now: Moment) -> str | No
     try:
         _apply(work, device, fact, now)
         return None
-    except LineError as error:
+    except (LineError, BookingError) as error:
         log.warning("a fact is refused", device=device.id, fact=fact["fact"], seq=fact["seq"], reason=str(error))
         return str(error)
 
@@ -60,7 +61,11 @@ def _apply(work: Work, device: Device, fact: Message, now: Moment) -> None:
     command = _command(device, fact)
     if command is None:
         return
-    work.do(device.office, command, now)
+    if fact["fact"] == "appointment.checked_in":
+        one = appointments.by_id(work, fact["appointment"], lock=True)
+        appointments.check_in(work, work.state(device.office).plan, one, command, now)
+    elif any(isinstance(event, TicketVoided) for event in work.do(device.office, command, now)):
+        appointments.not_arrived(work, work.state(device.office).plan, fact["ticket"], now)
     if isinstance(command, c.Issue):
         _report_a_label_given_twice(work, device, command)
 
@@ -69,24 +74,24 @@ def _command(device: Device, fact: Message) -> c.Command | None:
     """What a fact asks of the office; None for what it only tells. LineError if it cannot be asked."""
     match fact["fact"]:
         case "ticket.issued":
-            return _issue(device, fact)
+            return _issue(device, fact, (fact["service"],))
+        case "appointment.checked_in":  # what it is for, the appointment says
+            return _issue(device, fact, ())
         case "ticket.rejoined":
             return c.Rejoin(device.id, fact["ticket"], wire.instant(fact["at"]))
         case "ticket.voided":
             return c.Void(device.id, fact["ticket"], fact["why"])
-        case "appointment.checked_in":
-            raise LineError(f"there is no appointment {fact['appointment']}")
     return None
 
 
-def _issue(device: Device, fact: Message) -> c.Issue:
+def _issue(device: Device, fact: Message, services: tuple[str, ...]) -> c.Issue:
     back_by = fact.get("back_by")
     return c.Issue(
         by=device.id,
         ticket=fact["ticket"],
         token=fact["token"],
         label=fact["label"],
-        services=(fact["service"],),
+        services=services,
         at=wire.instant(fact["at"]),
         day=fact["day"],
         language=fact.get("language", "ca"),

@@ -138,6 +138,7 @@ def topics_of(fleet: Fleet) -> Iterator[str]:
         yield wire.calls_topic(plan.office)
         yield from (wire.desk_topic(plan.office, desk.id) for desk in plan.desks)
     yield from (wire.device_topic(device, "config") for device in fleet.devices)
+    yield from (wire.device_topic(d.id, "agenda") for d in fleet.devices.values() if d.kind == "dispenser")
 
 
 def _leaves_of_gone_devices(gone: set[str]) -> set[str]:

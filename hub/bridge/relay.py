@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from firmware import wire
@@ -38,7 +38,17 @@ def lease_name(office: str) -> str:
 class Relay:
     """Publishes what has changed at one office since it last did."""
 
-    def __init__(self, store: Store, link: Link, fleet: Fleet, office: str, holder: str, term: int, track: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        link: Link,
+        fleet: Fleet,
+        office: str,
+        holder: str,
+        term: int,
+        track: str,
+        agenda: Callable[[str], Document | None] = lambda day: None,
+    ) -> None:
         self.store = store
         self.link = link
         self.fleet = fleet
@@ -46,6 +56,7 @@ class Relay:
         self.holder = holder
         self.term = term
         self.track = track  # the beginning of every tracking address
+        self.agenda = agenda  # of a day, as far as it is ready
         self.state = store.state(office)
         self.next_change: Moment | None = None
         self._line_due = True
@@ -146,6 +157,10 @@ class Relay:
         if self._basis(now) != self._configured:
             for device in self.fleet.of(self.office):
                 yield wire.device_topic(device.id, "config"), "config", config_document(state, device, now, self.track)
+        agenda = self.agenda(state.day)
+        for device in self.fleet.of(self.office) if agenda else ():
+            if device.kind == "dispenser":
+                yield wire.device_topic(device.id, "agenda"), "agenda", agenda
 
     def _basis(self, now: Moment) -> tuple[Any, ...]:
         """Configurations change with the plan, the day, the passing of doors and each number given; they are long."""
@@ -193,6 +208,8 @@ def config_document(state: State, device: Device, now: Moment, track: str) -> Do
         "numbers": highest_numbers(state, device.first_number, device.last_number),
         "priority": plan.rules.preferential,
         "rejoin_minutes": plan.rules.rejoin_minutes,
+        "early_minutes": plan.rules.early_minutes,
+        "late_minutes": plan.rules.late_minutes,
     }
 
 

@@ -259,6 +259,7 @@ def plan_from(body: dict[str, Any]) -> Plan:
         "hours": _tuples(body["hours"]),
         "seasons": tuple(Season(s["first"], s["last"], _tuples(s["hours"])) for s in body["seasons"]),
         "closed": tuple(body["closed"]),
+        "no_appointments": tuple(body.get("no_appointments", ())),  # plans of older logs have none
         "languages": tuple(body["languages"]),
     }
     return Plan(**body | parts)

@@ -28,6 +28,10 @@ class Rules:
     lead_minutes: int = 60  # an appointment is booked at least so long ahead
     horizon_days: int = 30  # and at most so many days
     walk_in_share: float = 0.3  # of desk time, kept for those without an appointment
+    internal_share: float = 0.2  # of what can be booked, kept for the telephone
+    slot_minutes: int = 10  # appointments begin every so often
+    buffer_minutes: int = 0  # left free after each one
+    erase_after_days: int = 30  # whose it was is forgotten so long after its hour; days, not minutes
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Plan:
     telephone: str = ""
     seasons: tuple[Season, ...] = ()
     closed: tuple[str, ...] = ()  # holidays and local feasts, as 2026-12-25
+    no_appointments: tuple[str, ...] = ()  # days on which nobody can book, though the doors open
     day_starts: int = 240  # minutes after local midnight: 04:00
     appointment_letter: str = "C"
     languages: tuple[str, ...] = ("ca", "es", "en", "fr")

@@ -135,3 +135,78 @@ failures = Table(
     Column("count", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+
+# Booked hours. Nothing here says whose they are.
+appointments = Table(
+    "appointments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("office", String(64), nullable=False),
+    Column("services", Text, nullable=False),  # JSON
+    Column("start", BigInteger, nullable=False),
+    Column("locator", String(9), nullable=False),
+    Column("standing", String(16), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("grace_minutes", Integer, nullable=False),
+    Column("held_until", BigInteger),
+    Column("ticket", String(36)),  # with which it checked in
+    Column("label", String(8)),
+    Column("at", BigInteger, nullable=False),  # booked, or changed last
+    Index("appointments_by_locator", "locator", unique=True),
+    Index("appointments_by_time", "office", "start"),
+    Index("appointments_by_ticket", "ticket"),
+)
+
+# All personal data there is, erased some days after the appointment.
+people = Table(
+    "people",
+    metadata,
+    Column("appointment", String(64), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("kind", String(16)),
+    Column("number", String(20)),
+    Column("name", String(200), nullable=False),
+    Column("email", String(254)),
+    Column("phone", String(40)),
+    Column("note", String(500)),
+    Index("people_by_number", "number"),
+)
+
+# Who looked at whose data, and when.
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("appointment", String(64), nullable=False),
+    Index("looks_by_appointment", "appointment"),
+)
+
+# One row for each day of an office that has bookings: who books locks it. `bookings` grows with every change.
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("office", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("bookings", BigInteger, nullable=False),
+)
+
+# The key of each day's agenda, and the digests made with it: slow to make, so they are made once.
+agendas = Table(
+    "agendas",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("key", String(64), nullable=False),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("appointment", String(64), primary_key=True),
+    Column("locator", String(64), nullable=False),
+    Column("document", String(64)),
+)

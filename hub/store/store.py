@@ -75,11 +75,15 @@ class Store:
                 raise Conflict(f"another process was quicker: {error.orig}") from error
             raise StoreAway(f"the database does not take this now: {error.orig}") from error
 
-    def transact(self, act: Callable[[Work], T]) -> T:
-        """Runs `act` in one transaction; again from the start if another process was quicker."""
+    def transact(self, act: Callable[[Work], T], one_view: bool = True) -> T:
+        """Runs `act` in one transaction; again from the start if another process was quicker.
+
+        Without `one_view` it sees what others commit while it waits for a lock that they held.
+        """
+        options = self._one_view if one_view else {}
         for attempt in range(TRIES):
             try:
-                with self.begin(write=True, **self._one_view) as connection:
+                with self.begin(write=True, **options) as connection:
                     work = Work(connection, dict(self._states))
                     answer = act(work)
                     work.flush()
@@ -262,8 +266,10 @@ def _engine(url: str) -> sa.Engine:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
             "postgres://", "postgresql+psycopg://", 1
         )
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=8, connect_args={"connect_timeout": 3})
-    engine = sa.create_engine(url, connect_args={"timeout": 5, "check_same_thread": False}, pool_size=8)
+        more = {"connect_args": {"connect_timeout": 3}, "hide_parameters": True}  # an error names no person
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=8, **more)
+    more = {"connect_args": {"timeout": 5, "check_same_thread": False}, "hide_parameters": True}
+    engine = sa.create_engine(url, pool_size=8, **more)
     sa.event.listen(engine, "connect", _durable)
     sa.event.listen(engine, "begin", _immediate)
     return engine

@@ -8,7 +8,7 @@ from hub.link import Link
 from hub.offices import Fleet
 from hub.store import Store
 
-from . import api, guard, language, ops, phone, problems, public, staff
+from . import api, appointments, guard, language, ops, phone, problems, public, staff
 from .hall import Hall
 from .live import Live
 
@@ -29,13 +29,16 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
 
     limiter = guard.new_limiter()
     limiter.init_app(app)
-    for audience in (public, phone, staff, api):
+    for audience in (public, phone, staff, api, appointments):
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
-        limiter.limit(guard.WRITES, methods=["POST"])(audience.pages)
+        limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
     limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
+    limiter.limit(guard.WRONG_TOKENS, methods=["GET", "PATCH", "DELETE"], deduct_when=guard.not_found)(
+        appointments.pages
+    )
     limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
 
-    for audience in (public, phone, staff, api, ops):
+    for audience in (public, phone, staff, api, appointments, ops):
         app.register_blueprint(audience.pages)
     app.register_blueprint(staff.door)
     return app

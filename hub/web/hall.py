@@ -70,8 +70,8 @@ class Hall:
             raise NotReady(f"office {office} has not begun its day yet")
         return state
 
-    def transact(self, office: str, act: Callable[[Work], T]) -> T:
-        """Runs `act` in one transaction, then tells the bridges if the office's log has grown."""
+    def transact(self, office: str, act: Callable[[Work], T], one_view: bool = True) -> T:
+        """Runs `act` in one transaction (Store.transact), then tells the bridges if the office's log has grown."""
         self.plan(office)
         grown: list[int] = []
 
@@ -81,7 +81,7 @@ class Hall:
             grown[:] = [work.states[office].seq] * (work.states[office].seq > before)
             return answer
 
-        answer = self.store.transact(noticed)
+        answer = self.store.transact(noticed, one_view)
         for seq in grown:
             self.link.publish(wire.appended_topic(office), wire.encode("appended", {"seq": seq}))
         return answer

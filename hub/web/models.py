@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Words = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
@@ -62,6 +73,76 @@ class Reassign(Body):
     service: Slug
 
 
+def _services(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _hour(value: str) -> str:
+    try:
+        if datetime.fromisoformat(value).tzinfo is not None:
+            return value
+    except ValueError:
+        pass  # the same sentence for what cannot be read and what has no offset
+    raise ValueError("must be a time with its offset, like 2026-11-24T09:10:00+01:00")
+
+
+def _locator(value: str) -> str:
+    return re.sub(r"[\s.-]", "", value)
+
+
+Services = Annotated[
+    list[Slug],
+    Field(min_length=1, max_length=10),
+    BeforeValidator(_services),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Hour = Annotated[str, Field(max_length=40), AfterValidator(_hour)]
+Name = Annotated[Words, StringConstraints(strip_whitespace=True, min_length=1)]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$")]
+Phone = Annotated[str, Field(max_length=40, pattern=r"^\+?[0-9 ()./-]{6,39}$")]
+
+
+class Document(Body):
+    """An identity document, as its owner writes it."""
+
+    kind: Literal["dni", "nie", "passport"]
+    number: Annotated[str, Field(min_length=1, max_length=30)]
+
+
+class NewAppointment(Body):
+    """Who comes, when, and for what. Only staff may leave the document out, add a note, or take internal seats."""
+
+    office: Slug
+    service: Services = Field(description="a service's id, or a list for several in one visit")
+    start: Hour
+    document: Document | None = None
+    name: Name
+    email: Email | None = None
+    phone: Phone | None = None
+    language: Language = "ca"
+    note: Annotated[Words, Field(max_length=500)] | None = None
+    internal: bool = Field(False, description="one of the telephone's seats will do")
+
+
+class Move(Body):
+    """Another hour for the same appointment."""
+
+    start: Hour
+
+
+class CheckIn(Body):
+    """Who is here: by a document, or by the locator."""
+
+    document: Document | None = None
+    locator: Annotated[str, Field(max_length=20), AfterValidator(_locator)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> CheckIn:
+        if (self.document is None) == (self.locator is None):
+            raise ValueError("either document or locator")
+        return self
+
+
 # --- answers --------------------------------------------------------------------------------
 
 
@@ -93,6 +174,64 @@ class GivenTicket(BaseModel):
     label: str
     token: str
     wait: Wait | None
+
+
+class Slot(BaseModel):
+    """An hour that can be booked, on the office's clock, and how many times."""
+
+    start: str
+    free: int
+
+
+class Slots(BaseModel):
+    """What is free, in the order of time."""
+
+    slots: list[Slot]
+
+
+class Appointment(BaseModel):
+    """A booked hour, without saying whose it is."""
+
+    appointment: str
+    locator: str
+    office: str
+    services: list[str]
+    start: str
+    minutes: int
+    state: Literal["booked", "cancelled", "arrived"]
+    language: str
+    label: str | None
+
+
+class BookedAppointment(Appointment):
+    """A new appointment; the secret opens it in links."""
+
+    secret: str
+
+
+class Expected(Appointment):
+    """Somebody expected today; the name is null once it is erased."""
+
+    presence: Literal["expected", "late", "absent", "arrived"]
+    name: str | None
+    note: str | None
+
+
+class ExpectedToday(BaseModel):
+    """Everybody with an appointment today, in the order of time."""
+
+    day: str
+    appointments: list[Expected]
+
+
+class AtDesk(BaseModel):
+    """Who is at a desk with an appointment."""
+
+    label: str
+    start: str
+    services: list[str]
+    name: str | None
+    note: str | None
 
 
 class Called(BaseModel):

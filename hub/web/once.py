@@ -23,20 +23,21 @@ class WrongKey(ValueError):
     """The Idempotency-Key cannot be used."""
 
 
-def once(office: str, who: str, act: Callable[[Work, Moment], Answer]) -> Response:
+def once(office: str, who: str, act: Callable[[Work, Moment], Answer], one_view: bool = True) -> Response:
     """Answers a POST of a program; the header Idempotency-Key is its key.
 
     Args:
         office: where it happens.
         who: whose key it is: keys of different people never meet.
         act: does it, and says what to answer; LineError leaves nothing behind.
+        one_view: as for Store.transact.
 
     Raises:
         WrongKey: the key is too long or has characters that cannot be printed.
         answers.Reused: the key was used with another body.
     """
     asked = hashlib.sha256(request.get_data()).hexdigest()
-    (status, body), replayed = done_once(office, who, act, request.headers.get("Idempotency-Key"), asked)
+    (status, body), replayed = done_once(office, who, act, request.headers.get("Idempotency-Key"), asked, one_view)
     response = jsonify(body)
     response.status_code = status
     if replayed:
@@ -45,12 +46,17 @@ def once(office: str, who: str, act: Callable[[Work, Moment], Answer]) -> Respon
 
 
 def done_once(
-    office: str, who: str, act: Callable[[Work, Moment], Answer], key: str | None, asked: str
+    office: str,
+    who: str,
+    act: Callable[[Work, Moment], Answer],
+    key: str | None,
+    asked: str,
+    one_view: bool = True,
 ) -> tuple[Answer, bool]:
     """Runs `act` in one transaction, or finds the answer that this key was given before (then True)."""
     at = now()
     if key is None:
-        return hall().transact(office, lambda work: act(work, at)), False
+        return hall().transact(office, lambda work: act(work, at), one_view), False
     if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise WrongKey(f"Idempotency-Key: must be 1 to {LONGEST_KEY} printable characters")
     scope = digest(f"{who} {request.path}")
@@ -63,4 +69,4 @@ def done_once(
         answers.keep(work, scope, key, asked, answer, at)
         return answer, False
 
-    return hall().transact(office, first_or_again)
+    return hall().transact(office, first_or_again, one_view)

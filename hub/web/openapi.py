@@ -26,15 +26,20 @@ class Description:
     answer: type[BaseModel]
     body: type[m.Body] | None
     status: int
+    query: tuple[str, ...] = ()  # the names of what may stand after the question mark
 
 
 def described(
-    summary: str, answer: type[BaseModel], body: type[m.Body] | None = None, status: int = HTTPStatus.OK
+    summary: str,
+    answer: type[BaseModel],
+    body: type[m.Body] | None = None,
+    status: int = HTTPStatus.OK,
+    query: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Says beside a view what openapi.json says of it."""
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
-        view.described = Description(summary, answer, body, status)  # type: ignore[attr-defined]
+        view.described = Description(summary, answer, body, status, query)  # type: ignore[attr-defined]
         return view
 
     return decorate
@@ -47,7 +52,8 @@ def document(app: Flask, version: str) -> dict[str, Any]:
         view = app.view_functions[rule.endpoint]
         if hasattr(view, "described"):
             (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            paths.setdefault(_path(rule.rule), {})[method.lower()] = _operation(rule.endpoint, rule.arguments, view)
+            operation = _operation(rule.endpoint, rule.arguments, view, method)
+            paths.setdefault(_path(rule.rule), {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Torn", "version": version, "description": "The turn at a town hall's citizen offices."},
@@ -60,13 +66,14 @@ def _path(rule: str) -> str:
     return re.sub(r"<(\w+)>", r"{\1}", rule)
 
 
-def _operation(endpoint: str, names: set[str], view: Any) -> dict[str, Any]:
+def _operation(endpoint: str, names: set[str], view: Any, method: str) -> dict[str, Any]:
     said: Description = view.described
     role = getattr(view, "role", None)
+    parameters = [_in_path(name) for name in sorted(names)] + [_in_query(name) for name in said.query]
     operation: dict[str, Any] = {
-        "operationId": endpoint.removeprefix("api."),
+        "operationId": endpoint.rpartition(".")[2],
         "summary": said.summary,
-        "parameters": [_in_path(name) for name in sorted(names)] + ([_KEY] if said.body else []),
+        "parameters": parameters + ([_KEY] if method == "POST" else []),
         "responses": {str(int(said.status)): _content(said.answer, "application/json", "done"), "default": _PROBLEM},
     }
     if said.body:
@@ -81,6 +88,10 @@ def _operation(endpoint: str, names: set[str], view: Any) -> dict[str, Any]:
 
 def _in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _in_query(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": name == "service", "schema": {"type": "string"}}
 
 
 _KEY = {

@@ -10,6 +10,7 @@ from flask import Flask, Response, json, make_response, render_template, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from hub.booking.errors import BookingError, NoAppointment
 from hub.line.errors import ByAppointment, LineError, Unknown
 from hub.store import StoreError
 from hub.store.answers import Reused
@@ -65,6 +66,11 @@ def understood(error: Exception) -> Refused:
             return Refused(404, error.code, str(error))
         case ByAppointment():
             return Refused(422, error.code, str(error), "service")
+        case NoAppointment():
+            return Refused(404, error.code, str(error))
+        case BookingError():
+            status = 409 if isinstance(error, RuntimeError) else 422
+            return Refused(status, error.code, str(error), error.field)
         case LineError():
             return Refused(409, error.code, str(error))
         case ValidationError():
@@ -110,10 +116,10 @@ def _as_page(refused: Refused) -> Response:
     return make_response(render_template("error.html", status=refused.status, code=refused.code), refused.status)
 
 
-_SECRET = re.compile(r"/(t|tickets)/[^/]+")
+_SECRET = re.compile(r"/(t|tickets|appointments)/[^/]+")
 
 
 def safe_path() -> str:
-    """The request's method and path without the token of a ticket."""
+    """The request's method and path without the token of a ticket, or an appointment's locator."""
     path = _SECRET.sub(r"/\1/…", request.path)
     return f"{request.method} {path}"

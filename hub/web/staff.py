@@ -26,6 +26,7 @@ from hub.store.staff import SignInRefused, TooManyTries, digest
 
 from . import models as m
 from .api import VERBS, give
+from .appointments import visitor
 from .guard import SESSION_COOKIE, address, person, signed_in
 from .hall import hall
 from .once import done_once
@@ -138,6 +139,7 @@ def _desk_page(office: str, desk: str, said: str | None = None) -> str:
         state=state,
         desk=here,
         ticket=state.tickets[here.ticket] if here.ticket else None,
+        visitor=visitor(state, desk),
         waiting=[(ticket, why, ticket.id in late) for ticket, why in ordered(state, at, here.services)],
         elsewhere=_elsewhere(state, here.services),
         parked=[ticket for ticket in state.tickets.values() if ticket.stage is Stage.PARKED],

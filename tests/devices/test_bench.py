@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from firmware import wire
-from tests.devices.voice import OFFICE, SERVICES, HubVoice
+from tests.devices.voice import OFFICE, SERVICES, HubVoice, now, today
 from tests.parts import OFFICES, ROOT, Bench, Mosquitto, barriers, wait_until
 
 DISPENSER, DESK, BOARD = "montroig-dispenser-1", "montroig-desk-1", "montroig-board-1"
@@ -55,6 +55,24 @@ def issued(hub: HubVoice) -> list[dict]:
     """The tickets that the dispensers have told of, each once however often it was sent."""
     facts = {(fact["journal"], fact["seq"]): fact for fact in hub.of("fact")}
     return [fact for fact in facts.values() if fact["fact"] == "ticket.issued"]
+
+
+def checked_in(hub: HubVoice) -> list[dict]:
+    """The check-ins that the dispensers have told of, each once."""
+    facts = {(fact["journal"], fact["seq"]): fact for fact in hub.of("fact")}
+    return [fact for fact in facts.values() if fact["fact"] == "appointment.checked_in"]
+
+
+def booked(id: str, document: str | None, locator: str = "987654321") -> dict:
+    """An appointment of the agenda that is due now."""
+    one = {"id": id, "office": OFFICE, "service": "padro", "start": wire.stamp(now())}
+    return one | {"locator": wire.digest("key", locator), "document": document and wire.digest("key", document)}
+
+
+def agenda(hub: HubVoice, *appointments: dict) -> None:
+    """The day's agenda reaches the dispenser."""
+    message = {"day": today(), "key": "key", "appointments": list(appointments)}
+    hub.say(wire.device_topic(DISPENSER, "agenda"), "agenda", message, retain=True)
 
 
 def test_every_device_of_the_offices_is_on_the_bench(bench):
@@ -133,8 +151,35 @@ def test_without_paper_there_is_no_ticket_and_the_hub_knows_why(bench, hub):
     assert issued(hub) == []
 
 
+def test_a_card_on_the_reader_or_its_number_on_the_keypad_checks_in(bench, hub):
+    agenda(hub, booked("7c1e", "12345678Z"), booked("7c1f", "X1234567L"))
+    wait_until(lambda: act(bench, "lay", DISPENSER, "dni") and checked_in(hub), what="the first check-in")
+
+    act(bench, "press", DISPENSER, "appointment")
+    for key in (*"X1234567", "enter"):
+        act(bench, "type", DISPENSER, key)
+
+    wait_until(lambda: len(checked_in(hub)) == 2, what="the second check-in")
+    assert [(fact["appointment"], fact["label"]) for fact in checked_in(hub)] == [("7c1e", "C001"), ("7c1f", "C002")]
+
+
+def test_the_confirmations_code_before_the_reader_checks_in_by_the_page(bench, hub, page):
+    agenda(hub, booked("7c1e", None, "123456789"))
+    page.goto(bench.url("/?lang=en"))
+    page.wait_for_selector(f"#{DISPENSER}.lit")
+
+    page.locator(f"#{DISPENSER} .pocket input").fill("torn:123456789:kX3v9Zt0Qm4c7Yb1Rw8uJA")
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector(f"#{DISPENSER} .slip")
+    assert wait_until(lambda: checked_in(hub), what="the fact")[0]["label"] == "C001"
+
+
 def test_what_is_not_there_cannot_be_pressed_or_broken(bench):
     statuses = {
+        act(bench, "type", DISPENSER, "Q"),
+        act(bench, "lay", DISPENSER, "library-card"),
+        act(bench, "lay", DESK, "dni"),
         act(bench, "press", "nobody", "next"),
         act(bench, "press", DESK, "coffee"),
         act(bench, "press", DESK, "next", "kiss"),

@@ -68,6 +68,19 @@ def test_a_preferential_ticket_a_late_one_and_a_copy_say_so():
     )
 
 
+def test_the_slip_of_an_appointment_says_its_hour_and_where_to_wait():
+    booked = replace(SLIP, label="C007", languages=("en",), ahead=None, wait=None, back_by=None, hour="10:10")
+
+    assert texts(booked)[6:8] == ["Appointment at 10:10", "Wait in the hall for the board's call"]
+    assert "Early: we call you from 09:40 or before" in texts(replace(booked, due_from="09:40"))
+    assert "Late: called like those without one" in texts(replace(booked, late=True))
+
+
+@pytest.mark.parametrize("key", ["hour", "where", "early", "late_for_it"])
+def test_what_an_appointments_slip_says_fits_into_a_line_of_a_narrow_printer(key):
+    assert [words[key] for words in WORDS.values() if len(words[key].format("10:10")) > 42] == []
+
+
 def test_all_languages_have_the_same_sentences():
     assert {tuple(words) for words in WORDS.values()} == {tuple(WORDS["ca"])}
 

@@ -67,7 +67,24 @@ GOOD = {
         "services": [{"id": "padro", "letter": "P", "name": {"ca": "Padró d'habitants"}}],
         "numbers": {"P": 12},
     },
-    "agenda": {"day": "2026-11-24", "key": "3q2-7w"},
+    "agenda": {
+        "day": "2026-11-24",
+        "key": "3q2-7w",
+        "offices": {"mont-roig": "OMAC Mont-roig del Camp"},
+        "appointments": [
+            {
+                "id": "7c1e",
+                "office": "mont-roig",
+                "service": "padro",
+                "start": "2026-11-24T10:10:00.000Z",
+                "locator": "5f1d7a84e981ddc3",
+                "document": None,
+                "label": "C007",
+                "ticket": "5d0a5f3a-0c0f-4f43-8f5e-7e1b7a3c9d21",
+                "grace": 15,
+            }
+        ],
+    },
 }
 
 
@@ -160,10 +177,17 @@ def rule_truth_is_no_number_and_a_number_no_truth(wire):
 
 
 def rule_text_holds_no_control_characters_and_no_halves(wire):
-    wire.check("agenda", changed("agenda", "key", "col·legi 'ñ' € 😀"))
+    wire.check("config", changed("config", "name", "col·legi 'ñ' € 😀"))
     for bad in ("\x00", "a\nb", "\x1b@", "\x7f", "\x9b", "x" * 501):
-        refusal(wire.check, "agenda", changed("agenda", "key", bad))
-    refusal(wire.decode, "agenda", b'{"day":"2026-11-24","key":"\\ud800"}')
+        refusal(wire.check, "config", changed("config", "name", bad))
+    refusal(wire.decode, "line", json.dumps(changed("line", "paused", "X")).replace("X", "\\ud800").encode())
+
+
+def rule_an_appointment_of_the_agenda_is_checked_by_its_place(wire):
+    one = GOOD["agenda"]["appointments"][0]
+    for key, bad in (("start", "ten"), ("document", "1234 5678"), ("label", "C7"), ("grace", -1), ("office", None)):
+        wrong = changed("agenda", "appointments", [one, dict(one, **{key: bad})])
+        assert refusal(wire.check, "agenda", wrong).startswith("appointments[1].%s: must be" % key), key
 
 
 def rule_identifiers_are_slugs(wire):

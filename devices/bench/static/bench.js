@@ -6,7 +6,11 @@ let hand = Promise.resolve(); // what the hand does reaches the machines in the 
 let sound = null;
 
 function ask(...path) {
-  hand = hand.then(() => fetch("/" + path.map(encodeURIComponent).join("/"), { method: "POST" })).catch(() => {});
+  return tell(undefined, ...path);
+}
+
+function tell(body, ...path) {
+  hand = hand.then(() => fetch("/" + path.map(encodeURIComponent).join("/"), { method: "POST", body })).catch(() => {});
   return hand;
 }
 
@@ -51,6 +55,39 @@ for (const button of document.querySelectorAll("[data-button]")) {
   } else {
     finger(button);
   }
+}
+
+// --- the keypad, and what is laid on the reader
+
+for (const button of document.querySelectorAll("[data-key]")) {
+  button.addEventListener("click", () => ask("type", button.dataset.machine, button.dataset.key));
+}
+
+function laid(button) {
+  const reader = machines.get(button.dataset.machine).querySelector(".reader");
+  reader.classList.remove("reads");
+  void reader.offsetWidth; // lets the light run once more
+  reader.classList.add("reads");
+}
+
+for (const button of document.querySelectorAll("[data-card]")) {
+  button.addEventListener("click", () => {
+    laid(button);
+    ask("lay", button.dataset.machine, button.dataset.card);
+  });
+}
+
+for (const button of document.querySelectorAll("[data-code]")) {
+  const field = document.getElementById(button.dataset.code);
+  const show = () => {
+    if (!field.value) return;
+    laid(button);
+    tell(field.value, "show", button.dataset.machine);
+  };
+  button.addEventListener("click", show);
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") show();
+  });
 }
 
 for (const button of document.querySelectorAll("[data-fault]")) {
