@@ -175,7 +175,7 @@ class _Season(_Table):
 
 class _Office(_Table):
     id: Slug
-    name: Text
+    name: Annotated[Text, Field(max_length=100)]  # told to desks, whose messages stay under a kilobyte
     timezone: str
     telephone: Annotated[str, Field(max_length=40), AfterValidator(_printable)] = ""
     hours: Hours

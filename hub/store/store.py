@@ -262,11 +262,21 @@ def _engine(url: str) -> sa.Engine:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
             "postgres://", "postgresql+psycopg://", 1
         )
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=8, connect_args={"connect_timeout": 3})
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=8, connect_args=_PATIENCE)
     engine = sa.create_engine(url, connect_args={"timeout": 5, "check_same_thread": False}, pool_size=8)
     sa.event.listen(engine, "connect", _durable)
     sa.event.listen(engine, "begin", _immediate)
     return engine
+
+
+# A server that vanishes without a word is noticed within ten seconds, not after the two hours of TCP (libpq, 34.1.2).
+_PATIENCE = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
 
 
 def _durable(connection: Any, record: Any) -> None:

@@ -115,7 +115,7 @@ class Live:
             return
         if office in self.offices:
             self._lines[office] = document
-            self._note(office)
+            self.note(office)
 
     def _beat_came(self, topic: str, payload: bytes, retained: bool) -> None:
         """Only a beat that arrives live proves that the hub is there."""
@@ -130,9 +130,9 @@ class Live:
 
     def _all_changed(self) -> None:
         for office in self.offices:
-            self._note(office)
+            self.note(office)
 
-    def _note(self, office: str) -> None:
+    def note(self, office: str) -> None:
         """Notes that an office has changed, and wakes the loop; safe from any thread."""
         self._changed.add(office)
         if hasattr(self, "_waker"):
@@ -145,18 +145,31 @@ class Live:
             self._woken.wait()
             self._woken.clear()
             while self._changed:
-                self._refresh(self._changed.pop())
+                office = self._changed.pop()
+                if not self._refreshed(office):
+                    gevent.spawn_later(AGAIN_AFTER, self.note, office)
 
-    def _refresh(self, id: str) -> None:
+    def _refreshed(self, id: str) -> bool:
+        """Whether all was told; nothing that goes wrong may end the loop."""
+        try:
+            return self._refresh(id)
+        except Exception:
+            log.exception("an office's phones could not be told", office=id)
+            return False
+
+    def _refresh(self, id: str) -> bool:
         office = self.offices[id]
         self._tell_line(office, self._lines.pop(id, None))
-        read = in_thread(read_office, self.store, id, now(), office.line is None)
+        unheard = office.line is None or not self.link.connected  # then the broker brings no line
+        read = in_thread(read_office, self.store, id, now(), unheard)
         if read is None:
-            gevent.spawn_later(AGAIN_AFTER, self._note, id)
-            return
+            return False
         seq, documents, line = read
+        if line and office.line:
+            line["seq"] = office.line["seq"]
         self._tell_line(office, line)
         self._tell_phones(office, seq, documents)
+        return True
 
     def _tell_line(self, office: Office, line: dict[str, Any] | None) -> None:
         if line is None:

@@ -322,6 +322,7 @@ def test_who_comes_back_stands_right_after_the_first_who_waits() -> None:
     office.does(c.Rejoin("citizen", "P001"))
 
     assert office.line() == ["P002", "P001", "P003"]
+    assert office.ticket("P001").missed is None
     assert [office.calls("1"), office.calls("1")] == ["P002", "P001"]
     assert office.reason("P001") == "came_back"
 
@@ -452,15 +453,15 @@ def test_nobody_behind_is_nobody_to_let_pass() -> None:
 
 
 def test_who_is_called_may_let_some_pass_and_frees_the_desk() -> None:
-    office = Office(with_rules(let_pass=1))
-    for label in ("P001", "P002", "P003"):
+    office = Office(with_rules(let_pass=2))
+    for label in ("P001", "P002", "P003", "P004"):
         office.takes(label)
         office.later(1)
     office.calls("1")
 
     office.does(c.LetPass("citizen", "P001"))
 
-    assert office.line() == ["P002", "P001", "P003"]
+    assert office.line() == ["P002", "P003", "P001", "P004"]
     assert office.desk("1").ticket is None
 
 
