@@ -123,7 +123,7 @@ def look(store: Store, token: str, at: Moment) -> Seen | None:
     ticket = state.tickets.get(visit.ticket) if state.day == visit.day else None
     if ticket is None:
         return Seen(state.seq, past(visit.label, visit.outcome), visit.office)
-    document = views.ticket_document(ticket, ahead(state, at).get(ticket.id), wire.stamp)
+    document = views.ticket_document(state, ticket, ahead(state, at).get(ticket.id), wire.stamp)
     return Seen(state.seq, document, visit.office, state, ticket.id)
 
 
@@ -142,4 +142,5 @@ UNKNOWN: dict[str, Any] = {
     "wait": None,
     "back_by": None,
     "desk": None,
+    "paused": None,
 }

@@ -106,7 +106,7 @@ def _act(token: str, command: Callable[[Seen], c.Command]) -> AnyResponse:
 
 
 def _document(state: State, id: str, at: Moment) -> dict[str, Any]:
-    document = views.ticket_document(state.tickets[id], ahead(state, at).get(id), wire.stamp)
+    document = views.ticket_document(state, state.tickets[id], ahead(state, at).get(id), wire.stamp)
     return {"seq": state.seq, **document}
 
 

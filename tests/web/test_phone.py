@@ -36,6 +36,18 @@ def test_the_page_cannot_be_stored_indexed_or_told_to_others(web: Web) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_the_page_says_why_the_whole_office_stands_still(web: Web) -> None:
+    token = web.give()["token"]
+    web.client().post(f"{OFFICE}/pause", json={"message": "Simulacre"}, headers=web.headers())
+
+    paused, page = web.ticket(token)["paused"], web.client().get(f"/t/{token}?lang=ca").text
+    web.client().post(f"{OFFICE}/resume", headers=web.headers())
+
+    assert paused == "Simulacre"
+    assert '<span data-field="paused">Simulacre</span>' in page
+    assert web.ticket(token)["paused"] is None
+
+
 def test_leaving_gives_the_place_up(web: Web) -> None:
     token = web.give()["token"]
 

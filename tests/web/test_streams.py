@@ -85,6 +85,17 @@ def test_a_board_is_told_the_line_as_the_bridge_published_it(clerk: Clerk, liste
     assert given["token"] not in str(line)
 
 
+def test_phones_are_told_when_the_whole_office_stands_still(clerk: Clerk, listen) -> None:
+    phone = listen(f"/t/{clerk.give()['token']}/events")
+
+    before = phone.event()["paused"]
+    clerk.post(f"{OFFICE}/pause", message="Simulacre")
+    during = phone.event()["paused"]
+    clerk.post(f"{OFFICE}/resume")
+
+    assert (before, during, phone.event()["paused"]) == (None, "Simulacre", None)
+
+
 def test_two_phones_of_one_ticket_are_both_told(clerk: Clerk, listen) -> None:
     token = clerk.give()["token"]
     phones = [listen(f"/t/{token}/events") for _ in range(2)]
