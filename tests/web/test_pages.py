@@ -56,9 +56,9 @@ def test_a_phone_follows_its_ticket_from_waiting_to_done(hub: Hub, clerk: Clerk,
     assert barriers(page) == []
 
     clerk.desk("next")
-    expect(page.get_by_role("heading", name="Ets la persona següent")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sou la persona següent")).to_be_visible()
     clerk.desk("next", desk="3")
-    expect(page.get_by_role("heading", name="És el teu torn")).to_be_visible()
+    expect(page.get_by_role("heading", name="És el vostre torn")).to_be_visible()
     expect(page.locator(".turn strong")).to_have_text("3")
     assert barriers(page) == []
     clerk.desk("done", desk="3")
@@ -72,11 +72,11 @@ def test_a_phone_sounds_and_vibrates_when_called_after_a_tap(hub: Hub, clerk: Cl
     page.add_init_script("navigator.vibrate = (pattern) => { window.shaken = (window.shaken || 0) + 1; };")
     page.goto(hub.url(f"/t/{given['token']}"))
 
-    page.get_by_role("button", name="Activa so i vibració").click()
+    page.get_by_role("button", name="Activeu el so i la vibració").click()
     expect(page.get_by_role("button", name="So i vibració activats")).to_be_visible()
     before = page.evaluate("window.shaken")
     clerk.desk("next")
-    expect(page.get_by_role("heading", name="És el teu torn")).to_be_visible()
+    expect(page.get_by_role("heading", name="És el vostre torn")).to_be_visible()
 
     assert page.evaluate("window.shaken") == before + 1
 
@@ -84,20 +84,20 @@ def test_a_phone_sounds_and_vibrates_when_called_after_a_tap(hub: Hub, clerk: Cl
 def test_a_phone_that_was_without_network_is_right_again(hub: Hub, clerk: Clerk, page: Page) -> None:
     given = clerk.give()
     page.goto(hub.url(f"/t/{given['token']}"))
-    expect(page.get_by_role("heading", name="Ets la persona següent")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sou la persona següent")).to_be_visible()
 
     page.context.set_offline(True)
     clerk.desk("next")
     page.context.set_offline(False)
 
-    expect(page.get_by_role("heading", name="És el teu torn")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="És el vostre torn")).to_be_visible(timeout=30_000)
 
 
 def test_a_phone_that_hears_nothing_for_too_long_says_that_its_news_is_old(hub: Hub, clerk: Clerk, page: Page) -> None:
     given = clerk.give()
     page.clock.install()
     page.goto(hub.url(f"/t/{given['token']}"))
-    expect(page.get_by_role("heading", name="Ets la persona següent")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sou la persona següent")).to_be_visible()
 
     page.route("**/events", lambda route: route.abort())
     page.context.set_offline(True)
@@ -109,7 +109,7 @@ def test_a_phone_that_hears_nothing_for_too_long_says_that_its_news_is_old(hub: 
 def test_a_phone_turns_live_when_its_ticket_arrives(hub: Hub, mosquitto: Mosquitto, clerk: Clerk, page: Page) -> None:
     day = clerk.session.get(hub.url(f"{OFFICE}/line"), timeout=10).json()["day"]
     page.goto(hub.url(f"/t/{TOKEN}"))
-    expect(page.get_by_role("heading", name="El teu tiquet encara no ha arribat")).to_be_visible()
+    expect(page.get_by_role("heading", name="El vostre tiquet encara no ha arribat")).to_be_visible()
     assert barriers(page) == []
 
     with dispenser(mosquitto) as device:
@@ -122,12 +122,12 @@ def test_a_phone_turns_live_when_its_ticket_arrives(hub: Hub, mosquitto: Mosquit
 def test_a_citizen_leaves_only_after_saying_so_twice(hub: Hub, clerk: Clerk, page: Page) -> None:
     page.goto(hub.url(f"/t/{clerk.give()['token']}"))
 
-    page.get_by_text("Deixa la cua", exact=True).click()
-    expect(page.get_by_role("heading", name="Ets la persona següent")).to_be_visible()
+    page.get_by_text("Deixeu la cua", exact=True).click()
+    expect(page.get_by_role("heading", name="Sou la persona següent")).to_be_visible()
     assert barriers(page) == []
-    page.get_by_role("button", name="Sí, deixa la cua").click()
+    page.get_by_role("button", name="Sí, vull deixar la cua").click()
 
-    expect(page.get_by_role("heading", name="Has deixat la cua")).to_be_visible()
+    expect(page.get_by_role("heading", name="Heu deixat la cua")).to_be_visible()
 
 
 def test_everything_of_the_phones_page_works_without_script(hub: Hub, clerk: Clerk, another) -> None:
@@ -135,11 +135,11 @@ def test_everything_of_the_phones_page_works_without_script(hub: Hub, clerk: Cle
     tokens = [clerk.give()["token"] for _ in range(2)]
     page.goto(hub.url(f"/t/{tokens[0]}"))
 
-    page.get_by_role("button", name="Deixa passar").click()
+    page.get_by_role("button", name="Deixeu passar").click()
     expect(page.locator("[data-field=ahead]")).to_have_text("1")
     page.get_by_text("M'he equivocat de tràmit").click()
     page.get_by_label("Tributs i rebuts").check()
-    page.get_by_role("button", name="Canvia'l").click()
+    page.get_by_role("button", name="Canvieu de tràmit").click()
 
     expect(page.locator(".service")).to_have_text("Tributs i rebuts")
     expect(page.get_by_text("M'he equivocat de tràmit")).to_have_count(0)
@@ -242,7 +242,7 @@ def test_the_keys_are_shown_and_can_be_turned_off(hub: Hub, clerk: Clerk, staffe
     staffed.keyboard.press("?")
     expect(staffed.get_by_role("dialog")).to_be_visible()
     assert barriers(staffed) == []
-    staffed.get_by_label("Fes servir tecles soles").uncheck()
+    staffed.get_by_label("Fes servir dreceres").uncheck()
     staffed.keyboard.press("Escape")
     staffed.keyboard.press("n")
     staffed.get_by_role("button", name="Obre i crida").click()
@@ -260,7 +260,7 @@ def test_reception_shows_a_code_that_leads_to_the_ticket(hub: Hub, staffed: Page
     assert barriers(staffed) == []
     staffed.goto(staffed.locator(".slip .quiet").inner_text())
 
-    expect(staffed.get_by_role("heading", name="Ets la persona següent")).to_be_visible()
+    expect(staffed.get_by_role("heading", name="Sou la persona següent")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/staff/", "/staff/devices", "/nothing"])

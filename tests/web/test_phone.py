@@ -163,10 +163,10 @@ def test_the_ticket_of_a_day_that_is_over_is_closed(web: Web) -> None:
 @pytest.mark.parametrize(
     ("asked", "heading"),
     [
-        ("ca", "Persones davant teu"),
-        ("es", "Personas delante de ti"),
+        ("ca", "Persones davant vostre"),
+        ("es", "Personas delante de usted"),
         ("en", "People ahead of you"),
-        ("fr", "Personnes devant vous"),
+        ("fr", "Personnes avant vous"),
     ],
 )
 def test_the_page_speaks_the_language_that_was_chosen_at_the_dispenser(web: Web, asked: str, heading: str) -> None:
@@ -184,4 +184,4 @@ def test_a_language_that_was_chosen_on_the_page_stays(web: Web) -> None:
 
     client.get(f"/t/{token}?lang=fr")
 
-    assert "Personnes devant vous" in client.get(f"/t/{token}").text
+    assert "Personnes avant vous" in client.get(f"/t/{token}").text
