@@ -83,7 +83,7 @@ WORDS = {
         "out_of_date": "Changé : appuyez encore",
         "desk_closed": "Guichet fermé",
         "not_now": "Pas maintenant",
-        "nobody_waiting": "Personne n’attend",
+        "nobody_waiting": "Personne n'attend",
     },
 }
 

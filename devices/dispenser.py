@@ -72,6 +72,13 @@ class Wish:
     back: int | None = None  # the number of somebody who has come back after a missed call
 
 
+def _ahead(line: Mapping[str, Any], service: Mapping[str, Any]) -> int:
+    """How many wait now for a desk that serves `service`, as its phone will say too."""
+    if "shares" not in service:
+        return line["waiting"]
+    return sum(line["services"][id]["waiting"] for id in service["shares"] if id in line["services"])
+
+
 class Dispenser:
     """Gives numbers. Hardware and network are handed in; one thread does everything in turn.
 
@@ -244,7 +251,7 @@ class Dispenser:
         """From here on a number is taken: what follows may fail, but never gives it again."""
         # What the line says is of ordinary tickets; a preferential one passes them.
         line = None if wish.priority else self._fresh_line()
-        ahead = line["waiting"] if line else None
+        ahead = _ahead(line, service) if line else None
         wait = line["services"].get(service["id"], {}).get("wait") if line else None
         closing = self._closing_before(wait)
         if closing:

@@ -59,7 +59,6 @@ class Face:
     def _draw(self, lines: tuple[str, ...]) -> None:
         if lines != self.shown:
             self._screen.draw(lambda draw, size: panels.lines(draw, size, lines))
-            panels.face.cache_clear()  # sixty sizes of one face are 17 MB, and people press seldom enough
             self.shown = lines
 
 

@@ -11,7 +11,9 @@ two buttons do not carry a printer's library in memory.
 
 import errno
 import logging
+import os
 import select
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -126,6 +128,7 @@ def composer(profile: str) -> Callable[[Sequence[Piece]], bytes]:
     from escpos.exceptions import Error
 
     native = bool(_sheet(profile).profile.supports("qrCode"))
+    _clear_up_after_escpos()
 
     def composed(pieces: Sequence[Piece]) -> bytes:
         try:
@@ -134,6 +137,14 @@ def composer(profile: str) -> Callable[[Sequence[Piece]], bytes]:
             raise PaperError(f"the slip cannot be set for {profile}: {error}", began=False) from error
 
     return composed
+
+
+def _clear_up_after_escpos() -> None:
+    """Its import makes a temporary folder, unless it is told of one, and leaves it behind at each start."""
+    from escpos import capabilities
+
+    if "ESCPOS_CAPABILITIES_PICKLE_DIR" not in os.environ:
+        shutil.rmtree(capabilities.pickle_dir, ignore_errors=True)
 
 
 def _slip(sheet: Any, pieces: Sequence[Piece], native: bool) -> bytes:

@@ -46,9 +46,9 @@ class View:
     page: int = 0  # which of the texts a small panel shows in turn
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def face(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The letters, `size` pixels high."""
+    """The letters, `size` pixels high. Sixty sizes would be 17 MB: few are kept."""
     try:
         return ImageFont.truetype(BOLD if size > THIN else REGULAR, size)
     except OSError:

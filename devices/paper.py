@@ -98,7 +98,8 @@ def pieces(slip: Slip) -> list[Piece]:
     top += [Line(name, bold=True) for name in names if name]
     top += [Line(slip.printed_at)] if slip.printed_at else []
     said = [line for tongue in tongues for line in _said(slip, WORDS[tongue])]
-    code: list[Piece] = [Line(""), Code(slip.url)] if slip.url else []
+    # A reader needs four modules of white around the code (ISO/IEC 18004, 9.1): an empty line is that.
+    code: list[Piece] = [Line(""), Code(slip.url), Line("")] if slip.url else []
     follow = [Line(WORDS[tongue]["follow"]) for tongue in tongues if slip.url]
     return [*top, *said, *code, *follow, *([Line(f"Tel. {slip.telephone}")] if slip.telephone else [])]
 

@@ -39,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
 def _log_lines() -> None:
     """One line an event, to stderr; never a token, a password or a document."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -85,14 +85,14 @@ def _web(chosen: argparse.Namespace) -> int:
 
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    run(store, fleet, http, settings.broker(chosen.broker or settings.MQTT.default), public_url(fleet, http))
+    run(store, fleet, http, settings.broker(chosen.broker), public_url(fleet, http))
     return 0
 
 
 def _bridge(chosen: argparse.Namespace) -> int:
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    bridge = Bridge(store, fleet, settings.broker(chosen.broker or settings.MQTT.default), public_url(fleet, http))
+    bridge = Bridge(store, fleet, settings.broker(chosen.broker), public_url(fleet, http))
     signal.signal(signal.SIGTERM, bridge.stop)
     signal.signal(signal.SIGINT, bridge.stop)
     bridge.run()

@@ -79,7 +79,7 @@ class Link:
     def _new_client(self, id: str) -> mqtt.Client:
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=id, protocol=mqtt.MQTTv311)
         client.max_inflight_messages_set(IN_FLIGHT)
-        client.reconnect_delay_set(random.uniform(*SHORTEST_DELAY), LONGEST_DELAY)
+        client.reconnect_delay_set(random.uniform(*SHORTEST_DELAY), LONGEST_DELAY)  # type: ignore[arg-type]
         if self.broker.user:
             client.username_pw_set(self.broker.user, self.broker.password)
         if self.broker.tls:
@@ -123,7 +123,7 @@ class Link:
     def _acknowledged(self, client: mqtt.Client, *_: Any) -> None:
         """Acknowledges the broker's PUBACK at once: a broker with Nagle's algorithm on waits for that, up to 40 ms."""
         sock = client.socket()
-        if sock:
+        if isinstance(sock, socket.socket):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _connected(self, client: mqtt.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -144,4 +144,4 @@ class Link:
     def _came(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
         for topic_filter, handler in self._handlers.items():
             if mqtt.topic_matches_sub(topic_filter, message.topic):
-                handler(message.topic, message.payload, message.retain)
+                handler(message.topic, bytes(message.payload), message.retain)

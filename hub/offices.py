@@ -6,10 +6,11 @@ fleet.plans["mont-roig"], fleet.devices["montroig-desk-1"]
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -79,9 +80,29 @@ def _letter(value: str) -> str:
     return value
 
 
+def _printable(value: str) -> str:
+    if not wire.is_text(value):
+        raise ValueError("must be printable characters")
+    return value
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", value):
+        raise ValueError("must be an address like https://torn.example.cat")
+    return value.rstrip("/")
+
+
+def _hours(value: dict[str, str]) -> dict[str, str]:
+    week(value)
+    return value
+
+
 Slug = Annotated[str, AfterValidator(_slug)]
 Letter = Annotated[str, AfterValidator(_letter)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Address = Annotated[str, AfterValidator(_address)]
+Hours = Annotated[dict[str, str], AfterValidator(_hours)]
+Language = Literal["ca", "es", "en", "fr"]
 Day = Annotated[date, Strict(False)]  # 2026-09-29, or the same in quotes
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 
@@ -112,7 +133,7 @@ class _Rules(_Table):
 class _Service(_Table):
     id: Slug
     letter: Letter
-    name: Annotated[dict[str, Text], Field(min_length=1)]
+    name: Annotated[dict[Language, Text], Field(min_length=1)]
     minutes: Annotated[int, Field(ge=1, le=480)] = 10
     bookable: bool = True
     by_appointment_reason: Text | None = None
@@ -147,22 +168,28 @@ class _Season(_Table):
 
     first: Day = Field(alias="from")
     to: Day
-    hours: dict[str, str]
+    hours: Hours
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> _Season:
+        if self.to < self.first:
+            raise ValueError(f"to: {self.to} is before from, {self.first}")
+        return self
 
 
 class _Office(_Table):
     id: Slug
-    name: Text
+    name: Annotated[Text, Field(max_length=100)]  # told to desks, whose messages stay under a kilobyte
     timezone: str
-    telephone: str = ""
-    hours: dict[str, str]
+    telephone: Annotated[str, Field(max_length=40), AfterValidator(_printable)] = ""
+    hours: Hours
     season: list[_Season] = []
     holidays: _Holidays | None = None  # without it, no day of the week's hours is shut
     rules: _Rules = _Rules()
     day_starts: str = "04:00"
     appointment_letter: Letter = "C"
     no_appointments: list[Day] = []
-    languages: Annotated[list[Literal["ca", "es", "en", "fr"]], Field(min_length=1)] = ["ca", "es", "en", "fr"]
+    languages: Annotated[list[Language], Field(min_length=1)] = ["ca", "es", "en", "fr"]
     service: Annotated[list[_Service], Field(min_length=1)]
     desk: Annotated[list[_Desk], Field(min_length=1)]
     device: list[_Device] = []
@@ -172,20 +199,15 @@ class _Office(_Table):
     def _zone_exists(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError):
             raise ValueError(f"no time zone is called {value!r}; one is Europe/Madrid") from None
-        return value
-
-    @field_validator("hours")
-    @classmethod
-    def _hours_read(cls, value: dict[str, str]) -> dict[str, str]:
-        week(value)
         return value
 
     @field_validator("day_starts")
     @classmethod
     def _day_starts_reads(cls, value: str) -> str:
-        minutes(value)
+        if minutes(value) == 1440:
+            raise ValueError("must be an hour before 24:00")
         return value
 
     @model_validator(mode="after")
@@ -196,7 +218,7 @@ class _Office(_Table):
 
 
 class _File(_Table):
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    public_url: Address | None = None
     office: Annotated[list[_Office], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -218,20 +240,24 @@ def _faults(office: _Office) -> Iterator[str]:
     _unique("service", services)
     _unique("desk", desks)
     _unique("letter", [service.letter for service in office.service] + [office.appointment_letter])
+    _unique("language", list(office.languages))
     for desk in office.desk:
+        _unique(f"desk {desk.id}: service", desk.services)
         yield from (f"desk {desk.id}: there is no service {s}" for s in desk.services if s != "*" and s not in services)
+    served = {service for desk in office.desk for service in desk.services}
+    yield from (f"service {service}: no desk serves it" for service in services if not served & {service, "*"})
     for device in office.device:
         if device.desk is not None and device.desk not in desks:
             yield f"device {device.id}: there is no desk {device.desk}"
     starts = [device.first_number for device in office.device if device.kind == "dispenser"]
-    if len(starts) != len(set(starts)) or RECEPTION_FIRST in starts:
+    if len(starts) != len(set(starts)) or max(starts, default=0) >= RECEPTION_FIRST:
         yield "first_number: each dispenser needs a range of its own (reception has 900 and up)"
 
 
 def minutes(text: str) -> int:
     """ "09:30" as minutes after midnight; "24:00" is the next midnight."""
     hour, colon, minute = text.strip().partition(":")
-    if not (colon and hour.isdigit() and minute.isdigit() and len(minute) == 2):
+    if not (colon and hour.isascii() and hour.isdigit() and re.fullmatch("[0-9]{2}", minute)):
         raise ValueError(f"{text!r} is not an hour like 09:00")
     total = int(hour) * 60 + int(minute)
     if int(minute) > 59 or total > 1440:
@@ -271,18 +297,19 @@ def read_offices(path: str | Path, today: date | None = None) -> Fleet:
         file = _File.model_validate(body)
     except ValidationError as error:
         raise OfficesError(f"{path}: {_place(error, body)}") from None
-    year = (today or date.today()).year
+    year = (today or datetime.now(UTC).date()).year
     plans = {office.id: _plan(office, year) for office in file.office}
     devices = {device.id: device for office in file.office for device in _devices(office)}
-    return Fleet(plans, devices, file.public_url.rstrip("/") if file.public_url else None)
+    return Fleet(plans, devices, file.public_url)
 
 
 def _place(error: ValidationError, body: dict[str, Any]) -> str:
     """The first mistake as a sentence: office mont-roig, service[2], letter: must be …"""
     first = error.errors()[0]
-    place, here = [], body
+    place: list[str] = []
+    here: Any = body
     for step in first["loc"]:
-        here = here[step] if isinstance(here, dict | list) and _has(here, step) else {}
+        here = here[step] if _has(here, step) else {}
         named = here.get("id") if isinstance(here, dict) else None
         if isinstance(step, int):
             place[-1] += f" {named}" if named else f"[{step + 1}]"
@@ -292,7 +319,9 @@ def _place(error: ValidationError, body: dict[str, Any]) -> str:
 
 
 def _has(here: Any, step: Any) -> bool:
-    return step in here if isinstance(here, dict) else isinstance(step, int) and step < len(here)
+    if isinstance(here, list):
+        return isinstance(step, int) and step < len(here)
+    return isinstance(here, dict) and step in here
 
 
 def _plan(office: _Office, year: int) -> Plan:

@@ -6,13 +6,12 @@ import argparse
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from urllib.parse import urlsplit
 
 from .link import Broker
 from .store.staff import ROLES
 
+DATABASES = ("postgresql", "postgresql+psycopg", "postgres", "sqlite")
 SAMPLE = Path(__file__).parent.parent / "provisioning" / "offices.sample.toml"
 
 
@@ -103,10 +102,11 @@ def database(data: str, url: str | None) -> str:
 def _database_url(text: str) -> str:
     """The address as it is, if it can be one; a message never shows it, for it may hold a password."""
     try:
-        kind = make_url(text).get_backend_name()
-    except (ArgumentError, ValueError):
-        kind = ""
-    if kind not in ("postgresql", "postgres", "sqlite"):
+        url = urlsplit(text)
+        known = "://" in text and url.scheme in DATABASES and url.port != 0
+    except ValueError:  # the port, or the brackets of an address
+        known = False
+    if not known:
         raise SettingsError("--database: must be postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE")
     return text
 
@@ -117,9 +117,9 @@ def offices_file(path: str | None) -> Path:
     return Path(path) if path else here if here.exists() else SAMPLE
 
 
-def broker(text: str) -> Broker:
-    """Where the broker is; SettingsError if the address cannot be read."""
+def broker(text: str | None) -> Broker:
+    """Where the broker is, by default where `up` has its own; SettingsError if the address cannot be read."""
     try:
-        return Broker.at(text)
+        return Broker.at(text or str(MQTT.default))
     except ValueError as error:
         raise SettingsError(f"--broker: {error}") from None

@@ -31,8 +31,9 @@ log = structlog.get_logger()
 _fork = multiprocessing.get_context("fork")
 
 ENDING = 4.0  # seconds that the parts have to end by themselves
-AGAIN = 0.5  # seconds before a part that died is started again; doubled up to ten
-READY_WITHIN = 30.0  # seconds
+AGAIN, LONGEST_WAIT = 0.5, 10.0  # seconds before a part that died is started again: doubled each time
+LIVED = 60.0  # seconds that a part must live for the next wait to be short again
+READY_WITHIN = 30.0  # seconds: one line in the log if it takes longer
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -54,7 +55,9 @@ class Up:
         if own:
             self._parts = {"broker": self._broker, **self._parts}
         self._running: dict[str, ForkProcess] = {}
-        self._due: dict[str, tuple[float, float]] = {}  # when a dead part starts again, and the wait before it
+        self._started: dict[str, float] = {}
+        self._waits: dict[str, float] = {}  # of those that died: how long they had to wait the last time
+        self._due: dict[str, float] = {}  # when a dead part starts again
 
     def run(self) -> int:
         """Starts the parts, says `ready`, starts again what dies, ends all of it."""
@@ -99,20 +102,25 @@ class Up:
     def _start(self, name: str) -> None:
         process = _fork.Process(target=_in_child, args=(self._parts[name], os.getpid()), name=name)
         process.start()
-        self._running[name] = process
+        self._running[name], self._started[name] = process, time.monotonic()
 
     def _revive(self) -> None:
         moment = time.monotonic()
         for name, process in self._running.items():
             if process.is_alive():
                 continue
-            due, wait = self._due.get(name, (0.0, AGAIN))
-            if due == 0.0 or due < moment - 60:
-                log.error("a part of the hub has died and starts again", part=name, exit=process.exitcode)
-                self._due[name] = (moment + AGAIN, AGAIN)
-            elif moment >= due:
-                self._due[name] = (moment + wait * 2, min(wait * 2, 10.0))
+            if name not in self._due:
+                wait = self._waits[name] = self._wait(name, moment)
+                self._due[name] = moment + wait
+                log.error("a part of the hub has died and starts again", part=name, exit=process.exitcode, seconds=wait)
+            elif moment >= self._due[name]:
+                del self._due[name]
                 self._start(name)
+
+    def _wait(self, name: str, moment: float) -> float:
+        """How long a part that died has to wait: longer each time, unless it had lived for a while."""
+        lived = moment - self._started[name]
+        return AGAIN if lived > LIVED or name not in self._waits else min(2 * self._waits[name], LONGEST_WAIT)
 
     def _end(self) -> None:
         """The broker goes last: the others still have something to say."""
@@ -133,14 +141,15 @@ class Up:
             process.join()
 
     def _say_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline and not self.stopping.is_set():
+        late = time.monotonic() + READY_WITHIN
+        while not self.stopping.wait(0.02):
             self._revive()
-            if self.bridged.wait(0.02) and _answers(self.http):
+            if self.bridged.is_set() and _answers(self.http):
                 print("ready", flush=True)
                 return
-        if not self.stopping.is_set():
-            log.error("not ready yet: see the lines above", seconds=READY_WITHIN)
+            if time.monotonic() > late:
+                log.error("not ready yet: see the lines above", seconds=READY_WITHIN)
+                late = float("inf")
 
 
 def _in_child(part: Callable[[], None], parent: int) -> None:

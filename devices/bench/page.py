@@ -21,7 +21,7 @@ WORDS = {
         "intro": "Els mateixos programes que van a cada màquina, sobre maquinari simulat. "
         "Premeu els botons, estireu els cables.",
         "desk": "Taula",
-        "press": "Prem",
+        "press": "Premeu",
         "short": "Següent",
         "long": "Torna a cridar",
         "double": "Absent",
@@ -37,7 +37,7 @@ WORDS = {
         "language": "Idioma · Language",
         "reprint": "Reimprimeix",
         "take": "Recolliu el tiquet",
-        "follow": "Obre la pàgina del tiquet {}",
+        "follow": "Obriu la pàgina del tiquet {}",
         "off": "Sense corrent",
         "sound": "So",
         "break": "Avaries",

@@ -36,6 +36,7 @@ log = structlog.get_logger()
 TOGETHER = 200  # messages handled in one round
 MOST_WAITING = 10_000  # messages lined up: more are refused, so that a flood does not eat the memory
 TICK = 0.5  # seconds
+CALM = 0.02  # seconds between two rounds of an office's documents: nobody sees it, and a rush costs little
 ALIVE = 5.0  # seconds: a loop that has not come round for so long must not beat
 ACKNOWLEDGED_AGAIN = 1.0  # seconds at least between two `stored` that say nothing new
 KINDS = ("state", "fact", "press")
@@ -62,6 +63,8 @@ class Bridge:
         self._acknowledged: dict[str, float] = {}  # by device: when `stored` went out last
         self._repeat: dict[str, str | None] = {}  # to whom `stored` is said again, of which journal (None: the last)
         self._next_tick = 0.0
+        self._due: dict[str, float] = {}  # offices that have changed, and when their documents go out
+        self._published: dict[str, float] = {}  # when they went out last
         self._forgotten: Moment = 0
 
     # --- the network's thread -----------------------------------------------------------
@@ -99,7 +102,8 @@ class Bridge:
         self.beat.start()
         self.agenda.start()
         while not self.stopping.is_set():
-            self._handle(self._gather(max(0.0, self._next_tick - time.monotonic())))
+            self._handle(self._gather(max(0.0, min([self._next_tick, *self._due.values()]) - time.monotonic())))
+            self._publish_due()
             if time.monotonic() >= self._next_tick:
                 self._next_tick = time.monotonic() + TICK
                 self._tick()
@@ -148,12 +152,11 @@ class Bridge:
 
     def _handle(self, came: list[Came]) -> None:
         """In the order of coming; neighbouring facts of one machine go together."""
-        touched = set()
         for (kind, name), group in groupby(came, key=lambda each: each[:2]):
             messages = [message for _, _, message in group]
-            touched.add(self._safely(self._handle_some, kind, name, messages))
-        for office in touched & self.relays.keys():
-            self._safely(self._publish, office)
+            office = self._safely(self._handle_some, kind, name, messages)
+            if office in self.relays:
+                self._due.setdefault(office, self._published.get(office, 0.0) + CALM)
 
     def _handle_some(self, kind: str, name: str, messages: list[Message]) -> str:
         """The office that these messages may have changed, or an empty string."""
@@ -183,20 +186,25 @@ class Bridge:
         if not (self._holds(device.office) if device else self.beat.beats):
             return ""  # another bridge answers
         for press in presses:
-            answer = self.store.transact(lambda work, press=press: take_press(work, device, name, press, now()))
-            self.link.publish(wire.device_topic(name, "answer"), wire.encode("answer", answer))
+            self._answer(device, name, press)
         return device.office if device else ""
+
+    def _answer(self, device: Device | None, name: str, press: Message) -> None:
+        answer = self.store.transact(lambda work: take_press(work, device, name, press, now()))
+        self.link.publish(wire.device_topic(name, "answer"), wire.encode("answer", answer))
 
     def _facts(self, device: Device, facts: list[Message]) -> str:
         if device.kind != "dispenser":
             log.warning("a fact from what is no dispenser", device=device.id, kind=device.kind)
             return ""
         for journal, some in groupby(facts, key=lambda fact: fact["journal"]):
-            batch = list(some)
-            new, stored = self.store.transact(lambda work, j=journal, b=batch: take_facts(work, device, j, b, now()))
-            self._acknowledge(device.id, journal, stored, bool(new))
-            self.health.facts_came(device, new, now())
+            self._store(device, journal, list(some))
         return device.office
+
+    def _store(self, device: Device, journal: str, facts: list[Message]) -> None:
+        new, stored = self.store.transact(lambda work: take_facts(work, device, journal, facts, now()))
+        self._acknowledge(device.id, journal, stored, bool(new))
+        self.health.facts_came(device, new, now())
 
     # --- how far a journal is safe ------------------------------------------------------
 
@@ -224,6 +232,14 @@ class Bridge:
             self._repeat.pop(device, None)  # it has never told anything
 
     # --- documents ----------------------------------------------------------------------
+
+    def _publish_due(self) -> None:
+        moment = time.monotonic()
+        for office in [office for office, due in self._due.items() if due <= moment]:
+            del self._due[office]
+            if office in self.relays:
+                self._safely(self._publish, office)
+                self._published[office] = time.monotonic()
 
     def _publish(self, office: str) -> None:
         if not self.link.connected:

@@ -17,8 +17,10 @@ from hub.line.plan import MINUTE, Moment, Plan, Service, coming_doors
 from hub.link import Link
 from hub.offices import Device, Fleet
 from hub.store import Store, leases
+from hub.store.store import read_events
 
 RENEWED = 1.0  # seconds: a lease renewed later than this is renewed again
+RESERVED = 100  # seqs of a topic taken from the database at once: a commit for each document would cost too much
 ANNOUNCED = 10_000  # ms: an older call is not chimed
 LAST_EVENTS = 100  # looked through for calls when taking over
 DOORS_AHEAD = 21  # days of opening hours that a dispenser knows
@@ -65,6 +67,7 @@ class Relay:
         self._sent: dict[str, Document] = {}
         self._configured: tuple[Any, ...] = ()  # what the machines' configurations were worked out from
         self._seqs = leases.read_seqs(store, "torn/v1/")
+        self._reserved = dict(self._seqs)  # how far each topic's numbers are written down as used
         self._known = set(self._seqs)
 
     def renewed(self) -> bool:
@@ -82,7 +85,7 @@ class Relay:
 
     def publish(self, now: Moment) -> None:
         """Publishes each document that has changed, and each new call. LeaseLost: nothing was published."""
-        self._carry_on(self.store.events(self.office, self.state.seq))
+        self._carry_on(self._news())
         self._look_at_the_clock(now)
         changed = self._changed(now)
         if changed:
@@ -92,6 +95,14 @@ class Relay:
             self._retain(topic, kind, document)
         self._line_due = False
         self._calls = [call for call in self._calls if now - call[1].at < ANNOUNCED and not self._announce(*call)]
+
+    def _news(self) -> list[Event]:
+        """What is new in the log, while the office is ours."""
+        if self.renewed():
+            with self.store.begin() as connection:
+                if leases.is_held(connection, lease_name(self.office), self.holder, self.term):
+                    return read_events(connection, self.office, self.state.seq)
+        raise LeaseLost(self.office)
 
     def _carry_on(self, events: list[Event]) -> None:
         """Folds new events. What is to be said of them is kept until it is said, whatever fails meanwhile."""
@@ -117,14 +128,21 @@ class Relay:
         }
 
     def _number(self, changed: Mapping[str, tuple[str, Document]]) -> None:
-        """Gives each document the next seq of its topic, in the transaction that renews the lease."""
+        """Gives each document the next seq of its topic."""
         seqs = {topic: self._seqs.get(topic, 0) + 1 for topic in changed}
+        used_up = {topic: seq + RESERVED for topic, seq in seqs.items() if seq > self._reserved.get(topic, 0)}
+        if used_up:
+            self._reserve(used_up)
+        self._seqs |= seqs
+
+    def _reserve(self, seqs: dict[str, int]) -> None:
+        """Whoever takes over begins above what is reserved, and so above all that was published."""
         with self.store.begin(write=True) as connection:
             if not leases.renew(connection, self.store, lease_name(self.office), self.holder, self.term):
                 raise LeaseLost(self.office)
             leases.write_seqs(connection, seqs, self._known)
         self._renewed_at = time.monotonic()
-        self._seqs |= seqs
+        self._reserved |= seqs
         self._known |= set(seqs)
 
     def _retain(self, topic: str, kind: str, document: Document) -> None:

@@ -46,8 +46,11 @@ def standing(ticket: Ticket, rules: Rules) -> tuple[Hold, ...]:
 
 
 def held(holds: tuple[Hold, ...], now: Moment, bound: bool) -> Hold:
-    """The rank held at `now`; without `bound`, the one outside the bound on unfairness."""
-    return next(h for h in reversed(holds) if h.since <= now and (bound or h.rank[0] != BOUND))
+    """The rank held at `now`; without `bound`, the one outside the bound on unfairness. The first holds always."""
+    for hold in reversed(holds[1:]):
+        if hold.since <= now and (bound or hold.rank[0] != BOUND):
+            return hold
+    return holds[0]
 
 
 def next_up(state: State, services: tuple[str, ...], now: Moment) -> tuple[Ticket, str] | None:

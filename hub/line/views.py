@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from heapq import nlargest
 from typing import Any
 
-from .evolve import shown
+from .evolve import ENDED, shown
 from .model import Desk, Stage, State, Ticket
 from .order import ahead
 from .plan import Moment, is_open
@@ -68,7 +68,7 @@ def desk_document(state: State, desk: Desk, stamp: Any, waiting: Mapping[str, in
     }
 
 
-def ticket_document(ticket: Ticket, before: int | None, stamp: Any) -> dict[str, Any]:
+def ticket_document(state: State, ticket: Ticket, before: int | None, stamp: Any) -> dict[str, Any]:
     """What a phone is told of its ticket, but for `seq`; `before` is how many are ahead of it."""
     at_desk = ticket.stage in (Stage.CALLED, Stage.SERVING)
     return {
@@ -78,10 +78,11 @@ def ticket_document(ticket: Ticket, before: int | None, stamp: Any) -> dict[str,
         "wait": None,
         "back_by": stamp(ticket.back_by) if ticket.back_by else None,
         "desk": ticket.desk if at_desk else None,
+        "paused": state.paused.message if state.paused and ticket.stage not in ENDED else None,
     }
 
 
 def ticket_documents(state: State, now: Moment, stamp: Any) -> dict[str, dict[str, Any]]:
     """The documents of all of today's tickets, by token: the order is worked out once."""
     before = ahead(state, now)
-    return {t.token: ticket_document(t, before.get(t.id), stamp) for t in state.tickets.values()}
+    return {t.token: ticket_document(state, t, before.get(t.id), stamp) for t in state.tickets.values()}

@@ -20,6 +20,8 @@ def take(store: Store, name: str, holder: str) -> int | None:
             free = (leases.c.name == name) & ((leases.c.until < now) | (leases.c.holder == holder))
             taken = leases.update().where(free).values(holder=holder, term=leases.c.term + 1, until=until)
             if connection.execute(taken).rowcount == 0:
+                if connection.execute(sa.select(leases.c.name).where(leases.c.name == name)).first():
+                    return None  # asked first: PostgreSQL writes every refused INSERT into its log
                 connection.execute(leases.insert().values(name=name, holder=holder, term=1, until=until))
             return connection.execute(sa.select(leases.c.term).where(leases.c.name == name)).scalar()
     except IntegrityError:
@@ -30,6 +32,11 @@ def renew(connection: sa.Connection, store: Store, name: str, holder: str, term:
     """Three more seconds; False once another process has taken over."""
     own = {"_name": name, "_holder": holder, "_term": term}
     return connection.execute(_RENEW[store.engine.dialect.name], own).rowcount == 1
+
+
+def is_held(connection: sa.Connection, name: str, holder: str, term: int) -> bool:
+    """Whether nobody else has taken the lease. It may have run out: who asks has renewed it lately."""
+    return connection.execute(_HELD, {"_name": name, "_holder": holder, "_term": term}).first() is not None
 
 
 def give_back(store: Store, name: str, holder: str, term: int) -> None:
@@ -45,6 +52,7 @@ _CLOCKS: dict[str, sa.ColumnElement[int]] = {
     "postgresql": sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger),
 }
 _OWN = [leases.c[name] == sa.bindparam(f"_{name}") for name in ("name", "holder", "term")]
+_HELD = sa.select(leases.c.term).where(*_OWN)
 _RENEW = {name: leases.update().where(*_OWN).values(until=clock + SECONDS * 1000) for name, clock in _CLOCKS.items()}
 
 

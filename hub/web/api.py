@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -40,7 +41,10 @@ def body_as(model: type[Model]) -> Model:
         return model.model_validate({})
     if not request.is_json:
         raise UnsupportedMediaType("the body must be application/json")
-    value = request.get_json(silent=True)
+    try:
+        value = json.loads(request.get_data())
+    except (ValueError, RecursionError):  # the latter: nested deeper than the reader's stack
+        value = None
     if not isinstance(value, dict):
         raise Refused(HTTPStatus.BAD_REQUEST, "malformed", "the body must be a JSON object in UTF-8")
     return model.model_validate(value)

@@ -22,10 +22,10 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["hall"] = Hall(store, fleet, live, link, public_url)
 
+    ops.count(app)
     guard.register(app)
     language.register(app)
     problems.register(app)
-    ops.count(app)
 
     limiter = guard.new_limiter()
     limiter.init_app(app)

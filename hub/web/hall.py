@@ -83,7 +83,11 @@ class Hall:
 
         answer = self.store.transact(noticed, one_view)
         for seq in grown:
-            self.link.publish(wire.appended_topic(office), wire.encode("appended", {"seq": seq}))
+            said = self.link.publish(wire.appended_topic(office), wire.encode("appended", {"seq": seq}))
+            if (
+                said is None
+            ):  # no broker, so no bridge says it either: this process's own phones hear of it all the same
+                self.live.note(office)
         return answer
 
     def do(self, office: str, command: Command) -> list[Event]:
@@ -91,9 +95,13 @@ class Hall:
         return self.transact(office, lambda work: work.do(office, command, now()))
 
     def line(self, office: str) -> dict[str, Any]:
-        """The line document: the one published last, or worked out while there is none."""
-        self.plan(office)
-        return self.live.line(office) or line_of(self.state(office), now())
+        """The line as the log has it now, under the seq of the document published last.
+
+        So whoever has just changed something reads it, however quick they are.
+        """
+        line = line_of(self.state(office), now())
+        published = self.live.line(office)
+        return line | {"seq": published["seq"]} if published else line
 
 
 def hall() -> Hall:
@@ -115,7 +123,7 @@ def look(store: Store, token: str, at: Moment) -> Seen | None:
     ticket = state.tickets.get(visit.ticket) if state.day == visit.day else None
     if ticket is None:
         return Seen(state.seq, past(visit.label, visit.outcome), visit.office)
-    document = views.ticket_document(ticket, ahead(state, at).get(ticket.id), wire.stamp)
+    document = views.ticket_document(state, ticket, ahead(state, at).get(ticket.id), wire.stamp)
     return Seen(state.seq, document, visit.office, state, ticket.id)
 
 
@@ -134,4 +142,5 @@ UNKNOWN: dict[str, Any] = {
     "wait": None,
     "back_by": None,
     "desk": None,
+    "paused": None,
 }

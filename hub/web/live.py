@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 COMMENT_EVERY = 15  # seconds, to each stream
 HUB_LOST_AFTER = 6  # seconds without a live beat
+CALM = 0.02  # seconds between two looks at an office: nobody sees it, and a rush costs little
 AGAIN_AFTER = 1  # seconds, when the database does not answer
 _as_json = json.JSONEncoder(separators=(",", ":")).encode  # one for all: ten thousand at a time
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Live:
 
     def __init__(self, store: Store, fleet: Fleet, link: Link) -> None:
         self.store = store
+        self.fleet = fleet
         self.link = link
         self.offices = {id: Office() for id in fleet.plans}
         self.strangers: dict[str, Watched] = {}  # tokens that are not of today
@@ -76,10 +78,13 @@ class Live:
         self._beat = time.monotonic()
         self._changed: set[str] = set()
         self._woken = Event()
+        self._rests: dict[str, float] = {}  # when an office was looked at last
+        self._looks_later: set[str] = set()
         self._streams: list[set[socket]] = [set() for _ in range(COMMENT_EVERY)]
         self._opened = 0
         link.on(wire.line_topic("+"), self._line_came)
         link.on(wire.HUB_TOPIC, self._beat_came)
+        link.on(wire.device_topic("+", "answer"), self._answer_came)
         link.on_connected(self._all_changed)
 
     def start(self) -> None:
@@ -115,7 +120,7 @@ class Live:
             return
         if office in self.offices:
             self._lines[office] = document
-            self._note(office)
+            self.note(office)
 
     def _beat_came(self, topic: str, payload: bytes, retained: bool) -> None:
         """Only a beat that arrives live proves that the hub is there."""
@@ -128,11 +133,17 @@ class Live:
             return
         self._beat = time.monotonic() if state == "ready" else float("-inf")
 
+    def _answer_came(self, topic: str, payload: bytes, retained: bool) -> None:
+        """A press has been answered: its office's phones need not wait for the line document."""
+        device = self.fleet.devices.get(wire.route(topic)[1][0])
+        if device:
+            self.note(device.office)
+
     def _all_changed(self) -> None:
         for office in self.offices:
-            self._note(office)
+            self.note(office)
 
-    def _note(self, office: str) -> None:
+    def note(self, office: str) -> None:
         """Notes that an office has changed, and wakes the loop; safe from any thread."""
         self._changed.add(office)
         if hasattr(self, "_waker"):
@@ -145,18 +156,48 @@ class Live:
             self._woken.wait()
             self._woken.clear()
             while self._changed:
-                self._refresh(self._changed.pop())
+                self._look_at(self._changed.pop())
 
-    def _refresh(self, id: str) -> None:
+    def _look_at(self, id: str) -> None:
+        """Tells an office's boards at once, its phones too unless they were told just now."""
+        self._tell_line(self.offices[id], self._lines.pop(id, None))
+        rest = self._rests.get(id, 0.0) + CALM - time.monotonic()
+        if rest <= 0.0:
+            if not self._refreshed(id):
+                self._look_later(id, AGAIN_AFTER)
+            self._rests[id] = time.monotonic()
+        else:
+            self._look_later(id, rest)
+
+    def _look_later(self, id: str, seconds: float) -> None:
+        if id not in self._looks_later:
+            self._looks_later.add(id)
+            gevent.spawn_later(seconds, self._look_again, id)
+
+    def _look_again(self, id: str) -> None:
+        self._looks_later.discard(id)
+        self.note(id)
+
+    def _refreshed(self, id: str) -> bool:
+        """Whether all was told; nothing that goes wrong may end the loop."""
+        try:
+            return self._refresh(id)
+        except Exception:
+            log.exception("an office's phones could not be told", office=id)
+            return False
+
+    def _refresh(self, id: str) -> bool:
         office = self.offices[id]
-        self._tell_line(office, self._lines.pop(id, None))
-        read = in_thread(read_office, self.store, id, now(), office.line is None)
+        unheard = office.line is None or not self.link.connected  # then the broker brings no line
+        read = in_thread(read_office, self.store, id, now(), unheard)
         if read is None:
-            gevent.spawn_later(AGAIN_AFTER, self._note, id)
-            return
+            return False
         seq, documents, line = read
+        if line and office.line:
+            line["seq"] = office.line["seq"]
         self._tell_line(office, line)
         self._tell_phones(office, seq, documents)
+        return True
 
     def _tell_line(self, office: Office, line: dict[str, Any] | None) -> None:
         if line is None:

@@ -165,6 +165,7 @@ class Ticket(BaseModel):
     wait: Wait | None
     back_by: str | None
     desk: str | None
+    paused: str | None  # the message while the whole office stands still
 
 
 class GivenTicket(BaseModel):

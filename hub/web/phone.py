@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +13,14 @@ from firmware import wire
 from hub.clock import now
 from hub.line import commands as c
 from hub.line import views
-from hub.line.errors import LineError, Unknown
+from hub.line.errors import DayOver, LineError, Unknown
 from hub.line.model import State, Ticket
 from hub.line.order import ahead
 from hub.line.plan import Moment
 from hub.store import Work
 
 from . import models as m
+from .api import body_as, known_service
 from .hall import UNKNOWN, Seen, hall, look
 from .once import Answer, once
 from .problems import understood, wants_json
@@ -54,37 +56,44 @@ def _ticket(seen: Seen | None) -> Ticket | None:
 @pages.post("/<token>/leave")
 def leave(token: str) -> AnyResponse:
     """The place is given up."""
-    return _act(token, lambda id: c.Leave(CITIZEN, id))
+    return _act(token, lambda seen: c.Leave(CITIZEN, seen.id))
 
 
 @pages.post("/<token>/later")
 def later(token: str) -> AnyResponse:
     """Some are let pass."""
-    return _act(token, lambda id: c.LetPass(CITIZEN, id))
+    return _act(token, lambda seen: c.LetPass(CITIZEN, seen.id))
 
 
 @pages.post("/<token>/rejoin")
 def rejoin(token: str) -> AnyResponse:
     """Back after a missed call."""
-    return _act(token, lambda id: c.Rejoin(CITIZEN, id))
+    return _act(token, lambda seen: c.Rejoin(CITIZEN, seen.id))
 
 
 @pages.post("/<token>/reassign")
 def reassign(token: str) -> AnyResponse:
     """The procedure was chosen wrongly; the time is kept."""
-    asked = request.get_json(silent=True) if request.is_json else request.form.to_dict()
-    service = m.Reassign.model_validate(asked or {}).service
-    return _act(token, lambda id: c.Reassign(CITIZEN, id, service))
+    body = body_as(m.Reassign) if request.is_json else m.Reassign.model_validate(request.form.to_dict())
+
+    def wanted(seen: Seen) -> c.Command:
+        return c.Reassign(CITIZEN, seen.id, known_service(seen.office, body.service).id)
+
+    return _act(token, wanted)
 
 
-def _act(token: str, command: Any) -> AnyResponse:
+def _act(token: str, command: Callable[[Seen], c.Command]) -> AnyResponse:
     """Does what the citizen asks: a program gets the ticket, a browser its page again."""
     seen = look(hall().store, token, now())
     if seen is None:
         raise Unknown("there is no ticket with this token, or its dispenser has not been heard yet")
 
+    asked = command(seen)
+
     def act(work: Work, at: Moment) -> Answer:
-        work.do(seen.office, command(seen.id), at)
+        if seen.state is None:
+            raise DayOver("this ticket is of a day that is closed: take a new one")
+        work.do(seen.office, asked, at)
         return HTTPStatus.OK, _document(work.state(seen.office), seen.id, at)
 
     if wants_json():
@@ -97,7 +106,7 @@ def _act(token: str, command: Any) -> AnyResponse:
 
 
 def _document(state: State, id: str, at: Moment) -> dict[str, Any]:
-    document = views.ticket_document(state.tickets[id], ahead(state, at).get(id), wire.stamp)
+    document = views.ticket_document(state, state.tickets[id], ahead(state, at).get(id), wire.stamp)
     return {"seq": state.seq, **document}
 
 

@@ -8,6 +8,7 @@ locks and time are what they are everywhere.
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import resource
@@ -143,6 +144,8 @@ def run(
     ended = Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(sign, ended.set)
+    gc.freeze()  # what is imported stays: looking through it again and again would hold phones up
+    gc.set_threshold(50_000, 20, 20)
     live.start()
     link.start()
     server.start()

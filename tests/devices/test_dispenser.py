@@ -564,6 +564,19 @@ def test_the_paper_says_who_is_ahead_and_the_forecast_with_when_to_be_back(live,
     assert back_by % MINUTE == 0 and 11 * MINUTE <= back_by - wire.instant(fact["at"]) <= 12 * MINUTE
 
 
+def test_ahead_on_the_paper_are_those_who_wait_for_the_same_desks(live, hub):
+    shared = [{**service, "shares": ["padro", "idcat"]} for service in CONFIG["services"]]
+    configure(hub, services=shared)
+    counts = {"padro": 2, "idcat": 3, "tributs": 7}
+    hub.line(services={id: {"waiting": number, "wait": None} for id, number in counts.items()}, waiting=12)
+    until_the_line(live, lambda line: line["waiting"] == 12)
+    wait_until(lambda: "shares" in live.setup.services["padro"])
+
+    live.pressed("padro")
+
+    assert b"Persones davant vostre: 5" in live.printer.port.tickets[0]
+
+
 def test_a_forecast_that_is_not_known_leaves_nothing_in_its_place(live, hub):
     line_of(hub, None)
     until_the_line(live, lambda line: True)

@@ -42,6 +42,7 @@ def test_the_slip_says_everything_in_the_persons_two_languages():
         "Puede salir: esté aquí a las 10:18 como muy tarde",
         "",
         "https://torn.example.cat/t/abc",
+        "",
         "Seguiu el vostre torn al mòbil",
         "Siga su turno en el móvil",
     ]

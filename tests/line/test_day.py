@@ -91,6 +91,18 @@ def test_the_versions_of_the_desks_grow_on_where_the_new_day_shows_them_differen
     assert all(desk.stage is DeskStage.CLOSED for desk in office.state.desks.values())
 
 
+def test_a_desk_that_comes_back_on_another_day_has_a_greater_version_than_it_had() -> None:
+    office = evening()
+    had = office.desk("2").version
+    office.does(c.Close("pere", "2"))
+    office.does(c.Adopt("hub", replace(PLAN, desks=PLAN.desks[:1])))
+
+    office.at("28:00")
+    office.does(c.Adopt("hub", PLAN))
+
+    assert office.desk("2").version > had + 1
+
+
 def test_the_first_command_of_a_day_ends_the_day_before() -> None:
     office = evening()
     office.day = date(2026, 11, 25)

@@ -47,6 +47,7 @@ def test_an_appointment_that_comes_too_early_waits_among_the_walk_ins_until_its_
 
     assert before == ["P001", "C001", "P002"]
     assert strikes == office.clock("09:30")
+    assert next_change(office.state, office.now) is None  # it has struck
     assert after == ["C001", "P001", "P002"]
 
 
@@ -322,6 +323,7 @@ def test_who_comes_back_stands_right_after_the_first_who_waits() -> None:
     office.does(c.Rejoin("citizen", "P001"))
 
     assert office.line() == ["P002", "P001", "P003"]
+    assert office.ticket("P001").missed is None
     assert [office.calls("1"), office.calls("1")] == ["P002", "P001"]
     assert office.reason("P001") == "came_back"
 
@@ -365,6 +367,25 @@ def test_of_two_who_come_back_after_the_same_person_the_last_stands_first() -> N
     office.does(c.Rejoin("citizen", "P002"))
 
     assert office.line() == ["P003", "P002", "P001", "P004"]
+
+
+def test_who_comes_back_after_somebody_over_the_bound_goes_by_the_bound_too() -> None:
+    office = Office(with_rules(walk_in_max_wait_minutes=30))
+    for label in ("P001", "P002", "P003"):
+        office.takes(label)
+        office.later(1)
+    office.calls("1")
+    office.misses("1")
+    office.at("09:10")
+    for label in ("C001", "C002"):
+        office.checks_in(label, "09:10")
+    office.does(c.PauseOffice("anna", "Simulacre"))
+    office.at("09:40")
+    office.does(c.ResumeOffice("anna"))
+
+    office.does(c.Rejoin("citizen", "P001"))
+
+    assert office.line() == ["P002", "C001", "P001", "C002", "P003"]
 
 
 def test_who_missed_the_call_may_come_back_for_ten_minutes() -> None:
@@ -452,15 +473,15 @@ def test_nobody_behind_is_nobody_to_let_pass() -> None:
 
 
 def test_who_is_called_may_let_some_pass_and_frees_the_desk() -> None:
-    office = Office(with_rules(let_pass=1))
-    for label in ("P001", "P002", "P003"):
+    office = Office(with_rules(let_pass=2))
+    for label in ("P001", "P002", "P003", "P004"):
         office.takes(label)
         office.later(1)
     office.calls("1")
 
     office.does(c.LetPass("citizen", "P001"))
 
-    assert office.line() == ["P002", "P001", "P003"]
+    assert office.line() == ["P002", "P003", "P001", "P004"]
     assert office.desk("1").ticket is None
 
 

@@ -69,6 +69,21 @@ def test_a_renewed_lease_is_not_free(store: Store, other: Store) -> None:
     assert leases.take(other, "office:x", "b") is None
 
 
+def test_a_lease_is_held_until_another_takes_it(store: Store, other: Store) -> None:
+    def held(holder: str, term: int) -> bool:
+        with store.begin() as connection:
+            return leases.is_held(connection, "office:x", holder, term)
+
+    term = leases.take(store, "office:x", "a")
+    lapses(store)
+    alone = held("a", term)
+    leases.take(other, "office:x", "b")
+
+    assert alone
+    assert not held("a", term)
+    assert held("b", term + 1)
+
+
 def test_who_takes_its_own_lease_again_begins_a_new_term(store: Store) -> None:
     first = leases.take(store, "office:x", "a")
 

@@ -109,6 +109,15 @@ def test_a_right_password_forgets_the_wrong_ones(store: Store, anna: Person) -> 
     fails(store, 5)
 
 
+def test_wrong_passwords_of_long_ago_are_forgotten(store: Store, anna: Person) -> None:
+    fails(store, 3, "pere")
+    fails(store, 3, "nuria", NINE + 20 * HOUR)
+
+    staff.sign_in(store, "anna", PASSWORD, NINE + 25 * HOUR)
+
+    assert [row["name"] for row in rows(store, schema.failures)] == ["nuria"]
+
+
 def test_a_session_ends_when_it_is_not_used_for_an_hour(store: Store, anna: Person) -> None:
     secret = staff.sign_in(store, "anna", PASSWORD, NINE)
 

@@ -34,6 +34,7 @@ function fill(ticket) {
     label: ticket.label,
     ahead: ticket.ahead,
     desk: ticket.desk,
+    paused: ticket.paused,
     wait: ticket.wait && `${ticket.wait.p10}–${ticket.wait.p90}`,
     back_by: ticket.back_by && clock(ticket.back_by, root.dataset.timezone),
   };

@@ -5,7 +5,8 @@ import { follow, now } from "./stream.js";
 const desk = document.getElementById("desk");
 const help = document.getElementById("help");
 const KEYS_OFF = "torn-keys-off";
-let busy = false;
+let sending = false;
+let reading = null;
 let again = false;
 
 document.documentElement.classList.add("scripted");
@@ -30,39 +31,49 @@ function restore({ fields, open, focus, scroll }) {
   if (focus) desk.querySelector(`#${CSS.escape(focus)}, [data-key="${CSS.escape(focus)}"]`)?.focus();
 }
 
-async function replace(answer, kept) {
+async function replace(answer, kept, signal) {
   if (answer.url.includes("/staff/sign-in")) return location.assign(answer.url);
   if (answer.status >= 400 && answer.status !== 409) return location.reload();
-  desk.innerHTML = await answer.text();
-  restore(kept);
+  const html = await answer.text();
+  if (signal?.aborted) return;
+  const before = kept();
+  desk.innerHTML = html;
+  restore(before);
   tick();
 }
 
-// One thing at a time: what changes meanwhile is read once more afterwards.
-async function alone(act) {
-  if (busy) return (again = true);
-  busy = true;
+// Reads the desk anew; a press of ours goes before it.
+async function refresh() {
+  if (sending) return (again = true);
+  reading?.abort();
+  const mine = (reading = new AbortController());
   try {
-    await act();
+    const answer = await fetch(desk.dataset.part, { signal: mine.signal });
+    if (!mine.signal.aborted) await replace(answer, keep, mine.signal);
+  } catch (error) {
+    if (error.name !== "AbortError") document.querySelector("[data-old]").hidden = false;
+  }
+}
+
+// One press at a time; what changes meanwhile is read once more afterwards.
+async function send(form, button) {
+  if (sending) return;
+  sending = true;
+  reading?.abort();
+  const body = new FormData(form, button);
+  const where = new URL(form.action);
+  where.searchParams.set("part", "1");
+  try {
+    await replace(await fetch(where, { method: "POST", body }), () => ({ ...keep(), open: [], fields: [] }));
   } catch {
     document.querySelector("[data-old]").hidden = false;
   } finally {
-    busy = false;
+    sending = false;
   }
   if (again) {
     again = false;
     refresh();
   }
-}
-
-const refresh = () => alone(async () => replace(await fetch(desk.dataset.part), keep()));
-
-function send(form, button) {
-  const body = new FormData(form, button);
-  const where = new URL(form.action);
-  where.searchParams.set("part", "1");
-  const kept = { ...keep(), open: [], fields: [] };
-  return alone(async () => replace(await fetch(where, { method: "POST", body }), kept));
 }
 
 function tick() {
@@ -87,7 +98,7 @@ function press(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || typing(event.target)) return;
   if (localStorage.getItem(KEYS_OFF)) return;
   const target = desk.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
-  if (!target || target.disabled || busy) return;
+  if (!target || target.disabled || sending) return;
   event.preventDefault();
   target.click();
   target.closest("details")?.querySelector("input:not([type=hidden]), select")?.focus();
@@ -97,7 +108,7 @@ if (desk) {
   document.addEventListener("keydown", press);
   desk.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!busy) send(event.target, event.submitter);
+    send(event.target, event.submitter);
   });
   desk.addEventListener("click", (event) => event.target.closest("[data-help]") && help.showModal());
   const keys = help.querySelector("[data-keys]");

@@ -1,0 +1,177 @@
+"""The streams that phones, boards and staff pages hold, against the real hub and a real broker."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.parts import Hub, Mosquitto
+
+from .listening import OFFICE, Clerk, Stream, dispenser, issued
+
+TOKEN = "A" * 22
+
+
+@pytest.fixture
+def clerk(hub: Hub) -> Clerk:
+    return Clerk(hub)
+
+
+@pytest.fixture
+def listen(hub: Hub) -> Iterator[object]:
+    open_streams: list[Stream] = []
+
+    def opened(path: str) -> Stream:
+        open_streams.append(Stream(hub, path))
+        return open_streams[-1]
+
+    yield opened
+    for stream in open_streams:
+        stream.close()
+
+
+def test_a_phone_is_told_at_once_and_at_each_change_and_nothing_else(clerk: Clerk, listen) -> None:
+    first, second = clerk.give(), clerk.give()
+    phone = listen(f"/t/{second['token']}/events")
+
+    told = [phone.event()]
+    clerk.desk("next")
+    told.append(phone.event())
+    clerk.desk("recall")  # of the other one
+    for verb in ("next", "start", "done"):
+        clerk.desk(verb)
+        told.append(phone.event())
+
+    assert [(event["state"], event["ahead"], event["desk"]) for event in told] == [
+        ("waiting", 1, None),
+        ("waiting", 0, None),
+        ("called", None, "1"),
+        ("serving", None, "1"),
+        ("done", None, None),
+    ]
+    assert [event["seq"] for event in told] == sorted({event["seq"] for event in told})
+    assert {event["label"] for event in told} == {second["label"]}
+    assert first["token"] not in str(told)
+
+
+def test_a_phone_that_comes_before_its_ticket_turns_live_with_the_dispensers_fact(
+    mosquitto: Mosquitto, clerk: Clerk, listen
+) -> None:
+    day = requests.get(clerk.hub.url(f"{OFFICE}/line"), timeout=10).json()["day"]
+    phone = listen(f"/t/{TOKEN}/events")
+    before = phone.event()
+
+    with dispenser(mosquitto) as device:
+        device.publish("torn/v1/dev/montroig-dispenser-1/fact", issued(TOKEN, day), qos=1)
+        after = phone.event()
+
+    assert (before["state"], before["label"]) == ("unknown", None)
+    assert (after["state"], after["label"], after["ahead"]) == ("waiting", "P001", 0)
+
+
+def test_a_board_is_told_the_line_as_the_bridge_published_it(clerk: Clerk, listen) -> None:
+    board = listen("/line/mont-roig/events")
+    given = clerk.give()
+    clerk.desk("next")
+
+    line = board.until(waiting=0)
+    while not line["calls"]:
+        line = board.event()
+
+    assert line["event"] == "line"
+    assert (line["calls"][0]["label"], line["calls"][0]["desk"]) == (given["label"], "1")
+    assert line["desks"]["1"] == {"state": "calling", "label": given["label"]}
+    assert given["token"] not in str(line)
+
+
+def test_phones_are_told_when_the_whole_office_stands_still(clerk: Clerk, listen) -> None:
+    phone = listen(f"/t/{clerk.give()['token']}/events")
+
+    before = phone.event()["paused"]
+    clerk.post(f"{OFFICE}/pause", message="Simulacre")
+    during = phone.event()["paused"]
+    clerk.post(f"{OFFICE}/resume")
+
+    assert (before, during, phone.event()["paused"]) == (None, "Simulacre", None)
+
+
+def test_two_phones_of_one_ticket_are_both_told(clerk: Clerk, listen) -> None:
+    token = clerk.give()["token"]
+    phones = [listen(f"/t/{token}/events") for _ in range(2)]
+
+    phones[0].event()
+    phones[1].event()
+    clerk.desk("next")
+
+    assert [phone.event()["state"] for phone in phones] == ["called", "called"]
+
+
+def test_a_phone_that_comes_back_is_told_the_newest_at_once(clerk: Clerk, listen) -> None:
+    token = clerk.give()["token"]
+    phone = listen(f"/t/{token}/events")
+    phone.event()
+    phone.close()
+    clerk.desk("next")
+
+    again = listen(f"/t/{token}/events")
+
+    assert again.until(state="called")["desk"] == "1"
+
+
+def test_a_stream_hears_that_the_hub_is_lost_and_is_right_again_when_it_is_back(
+    mosquitto: Mosquitto, clerk: Clerk, listen
+) -> None:
+    token = clerk.give()["token"]
+    phone = listen(f"/t/{token}/events")
+    phone.event()
+
+    mosquitto.kill()
+    while phone.comment() != ": hub lost":
+        pass
+    clerk.desk("next")  # the database is there, so that a clerk goes on working
+    mosquitto.restart_empty()
+    told = phone.until(state="called")
+    while phone.comment() != ": hub here":
+        pass
+
+    assert told["desk"] == "1"
+
+
+def test_nobody_follows_an_office_that_is_not_there(hub: Hub) -> None:
+    assert requests.get(hub.url("/line/nowhere/events"), timeout=10).status_code == 404
+
+
+def test_the_hub_ends_in_time_though_streams_are_open(hub: Hub, listen) -> None:
+    stream = listen("/line/mont-roig/events")
+    stream.event()
+
+    status = hub.stop(5)
+
+    assert status == 0
+    with pytest.raises(ConnectionError):
+        while True:
+            stream.block()
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(hub: Hub) -> None:
+    with socket.create_connection(("127.0.0.1", hub.http), timeout=10) as raw:
+        head = f"POST {OFFICE}/pause HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        raw.sendall(head.encode() + b"Content-Length: 80000\r\n\r\n" + b"x" * 80_000)
+        answer = raw.recv(65536).decode()
+
+    assert answer.startswith("HTTP/1.1 4")
+    assert "Traceback" not in answer
+
+
+@pytest.mark.parametrize(
+    "words", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"]
+)
+def test_what_is_no_http_is_refused_and_the_next_request_is_answered(hub: Hub, words: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", hub.http), timeout=10) as raw:
+        raw.sendall(words)
+        answer = raw.recv(65536)
+
+    assert b" 400 " in answer
+    assert requests.get(hub.url("/healthz"), timeout=10).status_code == 200
+    assert not [line for line in hub.lines if "Traceback" in line]
