@@ -156,7 +156,7 @@ def test_the_rules_left_out_have_their_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Rules)])
 def test_every_rule_can_be_set_in_the_file(tmp_path: Path, name: str) -> None:
-    value = False if name == "preferential" else 0.5 if name == "walk_in_share" else 7
+    value = False if name == "preferential" else 0.5 if name.endswith("_share") else 7
     text = changed("timezone", f"rules = {{ {name} = {str(value).lower()} }}\ntimezone")
 
     rules = read_offices(written(tmp_path, text), TODAY).plans["mont-roig"].rules

@@ -15,13 +15,14 @@ from hub.booking.errors import BookingError
 from hub.line import commands as c
 from hub.line.errors import DeskClosed, LineError, OutOfDate, Unknown
 from hub.line.events import TicketCalled, TicketVoided
-from hub.line.plan import Moment
+from hub.line.plan import HOUR, Moment
 from hub.offices import Device
 from hub.store import Work, answers, appointments, journals
 
 log = structlog.get_logger()
 Message = dict[str, Any]
 FRESH = 5_000  # ms: an older press is not obeyed
+LONGEST_WALK = 24 * HOUR  # nobody is told to be back later: a clock was wrong
 
 
 # --- facts ----------------------------------------------------------------------------------
@@ -58,10 +59,10 @@ def _refusal(work: Work, device: Device, fact: Message, now: Moment) -> str | No
 
 
 def _apply(work: Work, device: Device, fact: Message, now: Moment) -> None:
-    command = _command(device, fact)
+    command = _command(device, fact, now)
     if command is None:
         return
-    if fact["fact"] == "appointment.checked_in":
+    if isinstance(command, c.Issue) and not command.services:
         one = appointments.by_id(work, fact["appointment"], lock=True)
         appointments.check_in(work, work.state(device.office).plan, one, command, now)
     elif any(isinstance(event, TicketVoided) for event in work.do(device.office, command, now)):
@@ -70,13 +71,13 @@ def _apply(work: Work, device: Device, fact: Message, now: Moment) -> None:
         _report_a_label_given_twice(work, device, command)
 
 
-def _command(device: Device, fact: Message) -> c.Command | None:
+def _command(device: Device, fact: Message, now: Moment) -> c.Command | None:
     """What a fact asks of the office; None for what it only tells. LineError if it cannot be asked."""
     match fact["fact"]:
         case "ticket.issued":
-            return _issue(device, fact, (fact["service"],))
+            return _issue(device, fact, (fact["service"],), now)
         case "appointment.checked_in":  # what it is for, the appointment says
-            return _issue(device, fact, ())
+            return _issue(device, fact, (), now)
         case "ticket.rejoined":
             return c.Rejoin(device.id, fact["ticket"], wire.instant(fact["at"]))
         case "ticket.voided":
@@ -84,8 +85,9 @@ def _command(device: Device, fact: Message) -> c.Command | None:
     return None
 
 
-def _issue(device: Device, fact: Message, services: tuple[str, ...]) -> c.Issue:
-    back_by = fact.get("back_by")
+def _issue(device: Device, fact: Message, services: tuple[str, ...], now: Moment) -> c.Issue:
+    """A time to be back that no paper of today can carry is left out: the ticket itself stays good."""
+    back_by = wire.instant(fact["back_by"]) if fact.get("back_by") else None
     return c.Issue(
         by=device.id,
         ticket=fact["ticket"],
@@ -96,7 +98,7 @@ def _issue(device: Device, fact: Message, services: tuple[str, ...]) -> c.Issue:
         day=fact["day"],
         language=fact.get("language", "ca"),
         priority=fact.get("priority", False),
-        back_by=wire.instant(back_by) if back_by else None,
+        back_by=back_by if back_by and back_by <= now + LONGEST_WALK else None,
     )
 
 

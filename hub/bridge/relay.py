@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import structlog
+
 from firmware import wire
 from hub.line import views
 from hub.line.decide import highest_numbers
@@ -18,6 +20,8 @@ from hub.link import Link
 from hub.offices import Device, Fleet
 from hub.store import Store, leases
 from hub.store.store import read_events
+
+log = structlog.get_logger()
 
 RENEWED = 1.0  # seconds: a lease renewed later than this is renewed again
 RESERVED = 100  # seqs of a topic taken from the database at once: a commit for each document would cost too much
@@ -146,8 +150,8 @@ class Relay:
         self._known |= set(seqs)
 
     def _retain(self, topic: str, kind: str, document: Document) -> None:
-        payload = wire.encode(kind, {"seq": self._seqs[topic]} | document)
-        if self.link.publish(topic, payload, retain=True):
+        payload = _encoded(kind, topic, {"seq": self._seqs[topic]} | document)
+        if payload is None or self.link.publish(topic, payload, retain=True):
             self._sent[topic] = _body(document)
         else:
             self._sent.pop(topic, None)
@@ -160,7 +164,9 @@ class Relay:
             return True  # it was of the day before
         call = {"seq": seq, "label": ticket.label, "desk": event.desk, "at": wire.stamp(event.at)}
         call["recall"] = isinstance(event, TicketRecalled)
-        return bool(self.link.publish(wire.call_topic(self.office), wire.encode("call", call)))
+        topic = wire.call_topic(self.office)
+        payload = _encoded("call", topic, call)
+        return payload is None or bool(self.link.publish(topic, payload))
 
     def documents(self, now: Moment) -> Iterable[tuple[str, str, Document]]:
         """Every retained document of the office with its topic and kind, but for its seq."""
@@ -176,9 +182,9 @@ class Relay:
             for device in self.fleet.of(self.office):
                 yield wire.device_topic(device.id, "config"), "config", config_document(state, device, now, self.track)
         agenda = self.agenda(state.day)
-        for device in self.fleet.of(self.office) if agenda else ():
-            if device.kind == "dispenser":
-                yield wire.device_topic(device.id, "agenda"), "agenda", agenda
+        if agenda:
+            dispensers = (device for device in self.fleet.of(self.office) if device.kind == "dispenser")
+            yield from ((wire.device_topic(device.id, "agenda"), "agenda", agenda) for device in dispensers)
 
     def _basis(self, now: Moment) -> tuple[Any, ...]:
         """Configurations change with the plan, the day, the passing of doors and each number given; they are long."""
@@ -190,6 +196,15 @@ def _last_calls(store: Store, office: str, last: int) -> list[tuple[int, Call]]:
     first = max(0, last - LAST_EVENTS)
     events = enumerate(store.events(office, first), first + 1)
     return [(seq, event) for seq, event in events if isinstance(event, Call) and seq <= last]
+
+
+def _encoded(kind: str, topic: str, document: Document) -> bytes | None:
+    """The payload; None, and a line in the log, for what no machine could read: the other documents must go out."""
+    try:
+        return wire.encode(kind, document)
+    except ValueError as error:
+        log.error("a document cannot be published", topic=topic, reason=str(error))
+        return None
 
 
 def _body(document: Document) -> Document:

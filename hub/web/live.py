@@ -78,7 +78,7 @@ class Live:
         self._beat = time.monotonic()
         self._changed: set[str] = set()
         self._woken = Event()
-        self._rests: dict[str, float] = {}  # when an office was looked at last
+        self._looked_at: dict[str, float] = {}  # when an office was looked at last
         self._looks_later: set[str] = set()
         self._streams: list[set[socket]] = [set() for _ in range(COMMENT_EVERY)]
         self._opened = 0
@@ -161,11 +161,11 @@ class Live:
     def _look_at(self, id: str) -> None:
         """Tells an office's boards at once, its phones too unless they were told just now."""
         self._tell_line(self.offices[id], self._lines.pop(id, None))
-        rest = self._rests.get(id, 0.0) + CALM - time.monotonic()
+        rest = self._looked_at.get(id, 0.0) + CALM - time.monotonic()
         if rest <= 0.0:
             if not self._refreshed(id):
                 self._look_later(id, AGAIN_AFTER)
-            self._rests[id] = time.monotonic()
+            self._looked_at[id] = time.monotonic()
         else:
             self._look_later(id, rest)
 

@@ -44,8 +44,28 @@ STREAM_HEAD = (  # its end is the connection's (RFC 9112, 6.3): no chunks, so th
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+def unambiguous(headers: Any) -> Any:
+    """The headers of a request; ValueError, answered by 400, if where its body ends can be read in two ways.
+
+    A proxy before us might read the other one, and take a part of one request for another (RFC 9112, 6.3 and 11.2).
+    """
+    lengths, codings = headers.get_all("Content-Length", []), headers.get_all("Transfer-Encoding", [])
+    if headers.defects or len(lengths) + len(codings) > 1:
+        raise ValueError("a header that is none, or more than one length")
+    if not all(length.isascii() and length.isdigit() for length in lengths):
+        raise ValueError("Content-Length: must be digits")
+    if any(coding.lower() != "chunked" for coding in codings):
+        raise ValueError("Transfer-Encoding: must be chunked")
+    headers.get("Host", "").partition(":")[0].encode("idna")  # no address can be made of others (RFC 9110, 7.2)
+    return headers
+
+
 class Door(WSGIHandler):
     """One connection: streams are kept here, all else goes to the application."""
+
+    def MessageClass(self, *words: Any) -> Any:  # noqa: N802  # gevent's name for what reads the headers
+        """The headers of one request."""
+        return unambiguous(super().MessageClass(*words))
 
     def handle(self) -> None:
         """Serves a connection until it closes, or has been idle for too long."""
@@ -57,7 +77,11 @@ class Door(WSGIHandler):
         found = STREAM.fullmatch(self.environ["PATH_INFO"]) if self.command == "GET" else None
         follow = self.server.stream(*found.groups()) if found else None
         if follow is None:
+            # Whoever asks for an upgrade gets none, and no more of the connection is read than the body.
+            self.environ["wsgi.input"] = self.wsgi_input
             super().run_application()
+            if self.close_connection:
+                self.socket.shutdown(socket.SHUT_RD)  # the rest of a body that never ends is not waited for
             return
         self.close_connection = True
         del self.environ, self.headers  # a stream lives long, and needs neither

@@ -7,8 +7,6 @@ with Morning(folder, seed=3, tickets=300) as morning:
     morning.faults()
 """
 
-import os
-import signal
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -111,8 +109,8 @@ class Morning:
         """SIGKILL, and what systemd does then: starts it again. `what` is a part, or a dispenser's id."""
         {
             "hub": self._kill_hub,
-            "bridge": lambda: self._kill_child(0),
-            "web": lambda: self._kill_child(1),
+            "bridge": lambda: self._kill_child(web=False),
+            "web": lambda: self._kill_child(web=True),
             "broker": self._kill_broker,
             "broker emptied": self.broker.restart_empty,
         }.get(what, lambda: self._kill_dispenser(what))()
@@ -122,11 +120,11 @@ class Morning:
         wait_until(lambda: not listens(self.hub.http), 10, "the end of the hub's children")
         self.hub.start()
 
-    def _kill_child(self, number: int) -> None:
-        """The hub starts it again itself. Its children come in the order in which it started them: bridge, web."""
-        children = sorted(psutil.Process(self.hub.pid).children(), key=lambda child: child.create_time())
-        if len(children) == 2:
-            os.kill(children[number].pid, signal.SIGKILL)
+    def _kill_child(self, web: bool) -> None:
+        """The bridge, or the one that listens; the hub starts it again itself."""
+        for child in psutil.Process(self.hub.pid).children():
+            if _listens(child, self.hub.http) == web:
+                child.kill()
 
     def _kill_broker(self) -> None:
         self.broker.kill()
@@ -211,6 +209,10 @@ class Morning:
             answered = [label for clerk in self.clerks if clerk.office == office for label in clerk.called]
             faults += _twice(f"{office}: answered", answered)
         return faults
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("tcp"))
 
 
 def _twice(what: str, names: list[str]) -> list[str]:

@@ -27,9 +27,14 @@ def at_work(house: House) -> House:
     return house
 
 
+def database(house: House) -> str:
+    """The address of the hub's."""
+    return f"sqlite:///{house.hub.folder / 'torn.db'}"
+
+
 def events(house: House) -> list[dict]:
     """The log."""
-    return Books(f"sqlite:///{house.hub.folder / 'torn.db'}").events
+    return Books(database(house)).events
 
 
 def attack(house: House, messages: list[Attack]) -> list[dict]:
@@ -75,6 +80,7 @@ def test_what_machines_said_before_has_no_effect_when_it_is_said_again(at_work):
 
     assert {message.topic.rpartition("/")[2] for message in messages} == {"fact", "press"}
     assert attack(at_work, messages * 3) == []
+    assert Books(database(at_work)).faults() == [], "nor is a fact written down twice"
     answers = at_work.recorder.of(wire.device_topic(DESK, "answer"))
     assert [answer["label"] for answer in answers] == ["P001"] * 4
 

@@ -57,6 +57,7 @@ def test_one_button_calls_again_marks_absent_and_the_phone_brings_its_owner_back
     expect(page.locator("#ticket")).to_have_attribute("data-face", "next", timeout=SECONDS)
     house.hand("press", DESK, "next")
     expect(page.locator("#ticket")).to_have_attribute("data-face", "called", timeout=SECONDS)
+    wait_until(lambda: house.recorder.last(wire.desk_topic(OFFICE, "1")).get("label") == "P001", what="the desk's sign")
 
     house.hand("press", DESK, "next", "long")
     wait_until(lambda: len(house.recorder.of(wire.call_topic(OFFICE))) == 2, what="the recall")

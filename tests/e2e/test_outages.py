@@ -1,7 +1,9 @@
 """Something is away or broken for a while: it is said, what was acknowledged stays, and all comes back by itself."""
 
 import resource
+import socket
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,13 +76,17 @@ def test_a_press_whose_acknowledgement_gets_lost_has_one_effect(fault, wired_hou
     wired_house.hand("press", DESK, "next")
     wait_until(lambda: wired_house.ticket(first)["state"] == "called", what="the call")
     wait_until(lambda: cable.lost + cable.cuts == 1, what="the fault")
-    wait_until(lambda: wired_house.view(DESK)["connected"], 20, "the desk's connection")
-    cable.deaf_to = None
-    wired_house.hand("press", DESK, "next", "long")
-    wait_until(lambda: len(wired_house.recorder.of(wire.call_topic(OFFICE))) == 2, what="the recall")
+    connections = wired_house.recorder.last(wire.device_topic(DESK, "state"))["conn"]
+    wired_house.hand("break", DESK, "network")
+    wired_house.hand("mend", DESK, "network")
+    wait_until(
+        lambda: wired_house.recorder.last(wire.device_topic(DESK, "state"))["conn"] > connections, 20, "the desk"
+    )
+    third = token_of(wired_house.take_paper("tributs"))
+    wait_until(lambda: wired_house.ticket(third), what="the third ticket, after whatever the desk said")
 
-    assert [event["token"] for event in books(wired_house).issued()] == [first, second]
-    assert [call["label"] for call in wired_house.recorder.of(wire.call_topic(OFFICE))] == ["P001", "P001"]
+    assert len(wired_house.recorder.of(wire.device_topic(DESK, "press"))) == 1
+    assert [call["label"] for call in wired_house.recorder.of(wire.call_topic(OFFICE))] == ["P001"]
     assert wired_house.ticket(second)["state"] == "waiting"
 
 
@@ -224,6 +230,34 @@ def test_a_full_disk_refuses_clearly_and_loses_nothing_that_was_acknowledged(hou
     assert books(house).faults() == []
     assert not [line for line in house.hub.lines if "Traceback" in line]
     assert [line for line in house.hub.lines if "the database is away" in line]
+
+
+# --- a program's answer ---------------------------------------------------------------------
+
+
+def posted_and_gone(house: House, path: str, body: bytes, key: str) -> None:
+    """Posts, and hangs up before any answer."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head += f"Authorization: {house.header['Authorization']}\r\nIdempotency-Key: {key}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", house.hub.http), timeout=10) as sock:
+        sock.sendall(head.encode() + body)
+
+
+def test_what_a_program_posts_again_because_no_answer_came_has_one_effect(house):
+    ticket = (f"/api/v1/offices/{OFFICE}/tickets", b'{"service":"padro"}', "ticket.issued")
+    call = (f"/api/v1/offices/{OFFICE}/desks/1/next", b"{}", "ticket.called")
+    for path, body, done in (ticket, ticket, call):
+        before, key = len(books(house).events), uuid.uuid4().hex
+        posted_and_gone(house, path, body, key)
+        wait_until(lambda n=before, done=done: done in [e["kind"] for e in books(house).events[n:]], what=done)
+
+        headers = house.header | {"Idempotency-Key": key, "Content-Type": "application/json"}
+        again = requests.post(house.hub.url(path), data=body, headers=headers, timeout=10)
+
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.json()["label"] is not None
+    assert [event["label"] for event in books(house).issued()] == ["P900", "P901"]
+    assert len(books(house).calls()) == 1
 
 
 # --- two hubs -------------------------------------------------------------------------------
