@@ -63,7 +63,7 @@ def unambiguous(headers: Any) -> Any:
 class Door(WSGIHandler):
     """One connection: streams are kept here, all else goes to the application."""
 
-    def MessageClass(self, *words: Any) -> Any:  # noqa: N802  # gevent's name for what reads the headers
+    def MessageClass(self, *words: Any) -> Any:  # gevent's name for what reads the headers
         """The headers of one request."""
         return unambiguous(super().MessageClass(*words))
 
