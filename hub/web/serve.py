@@ -73,8 +73,6 @@ def unambiguous(headers: Any) -> Any:
 class Door(WSGIHandler):
     """One connection: streams are kept here, all else goes to the application."""
 
-    close_connection: bool  # gevent's own
-
     close_connection: bool
 
     def MessageClass(self, *words: Any) -> Any:  # gevent's name for what reads the headers
