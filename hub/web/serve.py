@@ -15,6 +15,12 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from email.utils import formatdate
 from typing import Any
 
@@ -44,13 +50,17 @@ STREAM_HEAD = (  # its end is the connection's (RFC 9112, 6.3): no chunks, so th
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+# Lines that are no headers. A form's body is not there yet when its headers are read: that is no defect of them.
+NOT_HEADERS = (FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeHeaderDefect, MissingHeaderBodySeparatorDefect)
+
+
 def unambiguous(headers: Any) -> Any:
     """The headers of a request; ValueError, answered by 400, if where its body ends can be read in two ways.
 
     A proxy before us might read the other one, and take a part of one request for another (RFC 9112, 6.3 and 11.2).
     """
     lengths, codings = headers.get_all("Content-Length", []), headers.get_all("Transfer-Encoding", [])
-    if headers.defects or len(lengths) + len(codings) > 1:
+    if any(isinstance(defect, NOT_HEADERS) for defect in headers.defects) or len(lengths) + len(codings) > 1:
         raise ValueError("a header that is none, or more than one length")
     if not all(length.isascii() and length.isdigit() for length in lengths):
         raise ValueError("Content-Length: must be digits")
@@ -62,6 +72,8 @@ def unambiguous(headers: Any) -> Any:
 
 class Door(WSGIHandler):
     """One connection: streams are kept here, all else goes to the application."""
+
+    close_connection: bool
 
     def MessageClass(self, *words: Any) -> Any:  # gevent's name for what reads the headers
         """The headers of one request."""
@@ -81,7 +93,8 @@ class Door(WSGIHandler):
             self.environ["wsgi.input"] = self.wsgi_input
             super().run_application()
             if self.close_connection:
-                self.socket.shutdown(socket.SHUT_RD)  # the rest of a body that never ends is not waited for
+                with suppress(OSError):  # the other end was quicker
+                    self.socket.shutdown(socket.SHUT_RD)  # the rest of a body that never ends is not waited for
             return
         self.close_connection = True
         del self.environ, self.headers  # a stream lives long, and needs neither

@@ -73,9 +73,8 @@ def _not_signed_in(back: str, status: int, seconds: int | None = None) -> AnyRes
 
 def _inside(target: str | None) -> str:
     """Where to go after sign-in: a staff page of ours and nothing else."""
-    fine = target and target.isprintable() and target.startswith("/staff/") and "\\" not in target
-    fine = fine and not target.startswith("/staff/sign-")
-    return target if target and fine else url_for("staff.choose")
+    fine = target and target.startswith("/staff/") and not target.startswith("/staff/sign-")
+    return target if target and fine and target.isprintable() and "\\" not in target else url_for("staff.choose")
 
 
 @pages.post("/sign-out")

@@ -255,6 +255,19 @@ def test_a_call_is_announced_even_if_the_database_went_away_in_between(
     assert witness.newest(LINE)["desks"]["1"]["label"] == "P001"
 
 
+def test_a_call_that_no_machine_could_read_holds_up_no_other_document(
+    relay: Relay, store: Store, noon: int, witness: Witness
+) -> None:
+    take_tickets(store, noon, 10_000, 1)
+    for desk in ("1", "2"):
+        do(store, c.Next("anna", desk), noon)
+
+    relay.publish(noon)
+
+    witness.until(wire.desk_topic(OFFICE, "2"), lambda document: document["label"] == "P001")
+    witness.until(CALL, lambda call: call["label"] == "P001")
+
+
 def test_nothing_is_published_once_another_works_for_the_office(
     relay: Relay, store: Store, fleet: Fleet, noon: int, link: Link, witness: Witness
 ) -> None:

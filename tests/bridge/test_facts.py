@@ -312,6 +312,15 @@ def test_a_preferential_ticket_and_the_time_on_the_paper_are_kept(store: Store, 
     assert (ticket.priority, ticket.language, ticket.back_by) == (True, "es", noon + HOUR)
 
 
+def test_a_time_to_be_back_that_only_a_wrong_clock_can_print_is_left_out_and_the_ticket_is_good(
+    store: Store, fleet: Fleet, noon: int
+) -> None:
+    take(store, fleet, paper(1, back_by="9999-12-31T23:59:59.999Z"))
+
+    assert store.state(OFFICE).tickets[only_ticket(store)].back_by is None
+    assert refusals(store) == [None]
+
+
 def test_an_unknown_key_is_ignored_and_an_empty_time_is_none(hall: Witness) -> None:
     hall.tell(issued(1, colour="blue", back_by=None))
 

@@ -26,7 +26,9 @@ def test_who_has_not_signed_in_is_asked_to_and_comes_back(web: Web, path: str) -
     assert came_back.headers["Location"] == path
 
 
-@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example/staff/", "/\\evil.example", "/staff/\\x"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example/staff/", "/\\evil.example", "/staff/\\x", "/staff/\r\nX: y"]
+)
 def test_sign_in_leads_to_a_staff_page_and_nowhere_else(web: Web, target: str) -> None:
     staff.add_person(web.store, "anna", PASSWORD, "clerk", now())
 
@@ -76,7 +78,7 @@ def test_sign_out_ends_the_session(web: Web) -> None:
     assert client.get("/staff/").status_code == 303
 
 
-@pytest.mark.parametrize("mark", ["", "0" * 64])
+@pytest.mark.parametrize("mark", ["", "0" * 64, "é"])
 def test_a_form_without_the_sessions_mark_does_nothing(web: Web, mark: str) -> None:
     web.give()
     client = web.signed_in()
@@ -85,6 +87,17 @@ def test_a_form_without_the_sessions_mark_does_nothing(web: Web, mark: str) -> N
 
     assert answer.status_code == 403
     assert web.store.state("mont-roig").desks["1"].ticket is None
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://[::1", "http://localhost.evil.example"])
+def test_a_form_of_another_site_does_nothing(web: Web, origin: str) -> None:
+    client = web.signed_in()
+    form = {"csrf": csrf(client), "version": "0"}
+
+    answer = client.post("/staff/mont-roig/desk/1/open", data=form, headers={"Origin": origin})
+
+    assert answer.status_code == 403
+    assert not web.store.state("mont-roig").desks["1"].is_open
 
 
 def test_somebody_of_one_office_sees_no_other(web: Web) -> None:

@@ -1,5 +1,6 @@
 """The streams that phones, boards and staff pages hold, against the real hub and a real broker."""
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -175,3 +176,60 @@ def test_what_is_no_http_is_refused_and_the_next_request_is_answered(hub: Hub, w
     assert b" 400 " in answer
     assert requests.get(hub.url("/healthz"), timeout=10).status_code == 200
     assert not [line for line in hub.lines if "Traceback" in line]
+
+
+OFFICES = b"POST /api/v1/offices HTTP/1.1\r\nHost: x\r\n"  # it is not to be posted to: 405
+ANOTHER = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def answered(hub: Hub, words: bytes) -> list[str]:
+    """The statuses of all answers, until the hub hangs up."""
+    with socket.create_connection(("127.0.0.1", hub.http), timeout=20) as raw:
+        raw.sendall(words)
+        said = b"".join(iter(lambda: raw.recv(65536), b""))
+    return re.findall(r"HTTP/1\.1 (\d+)", said.decode())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 0\r\nContent-Length: 60\r\n",
+        b"Content-Length: 60\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Transfer-Encoding: identity, chunked\r\n",
+        b"Content-Length: +5\r\n",
+        b"Content-Length: 1_0\r\n",
+    ],
+)
+def test_a_request_whose_end_can_be_read_in_two_ways_is_refused_with_all_that_follows_it(hub: Hub, head: bytes) -> None:
+    words = OFFICES + head + b"\r\n0\r\n\r\n" + ANOTHER
+
+    assert answered(hub, words) == ["400"]
+
+
+def test_a_form_whose_body_comes_in_parts_is_read(hub: Hub) -> None:
+    answer = requests.post(
+        hub.url("/staff/sign-in"), files={"name": (None, "nobody"), "password": (None, "x")}, timeout=10
+    )
+
+    assert answer.status_code == 401
+
+
+def test_an_upgrade_that_nobody_offers_does_not_swallow_the_next_request(hub: Hub) -> None:
+    words = OFFICES + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\n{}"
+
+    assert answered(hub, words + ANOTHER) == ["405", "200"]
+
+
+@pytest.mark.parametrize("host", [b".", b"x" * 64])
+def test_a_host_of_which_no_address_can_be_made_is_refused(hub: Hub, host: bytes) -> None:
+    words = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+
+    assert answered(hub, words) == ["400"]
+    assert not [line for line in hub.lines if "Traceback" in line]
+
+
+def test_a_body_that_never_comes_ends_the_connection(hub: Hub) -> None:
+    words = OFFICES + b"Content-Length: 1000\r\n\r\n{"
+
+    assert answered(hub, words) == ["408"]
