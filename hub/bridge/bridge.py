@@ -57,12 +57,13 @@ class Bridge:
         self.relays: dict[str, Relay] = {}
         self.agenda = Agenda(store, fleet, lambda: bool(self.relays))
         self.stopping = threading.Event()
-        self.ready: Callable[[], None] = lambda: None  # called while every office is worked for, by this process
+        self.ready: Callable[[], None] = lambda: None  # called while every office is worked for
         self._inbox: queue.SimpleQueue[Came] = queue.SimpleQueue()
         self._round = time.monotonic()
         self._acknowledged: dict[str, float] = {}  # by device: when `stored` went out last
         self._repeat: dict[str, str | None] = {}  # to whom `stored` is said again, of which journal (None: the last)
         self._next_tick = 0.0
+        self._began = time.monotonic()
         self._due: dict[str, float] = {}  # offices that have changed, and when their documents go out
         self._published: dict[str, float] = {}  # when they went out last
         self._forgotten: Moment = 0
@@ -295,7 +296,7 @@ class Bridge:
         moment = now()
         for office in self.fleet.plans if self.link.connected else ():
             self._safely(self._tick_office, office, moment)
-        if len(self.relays) == len(self.fleet.plans):
+        if self._all_worked_for():
             self.ready()
         for device, journal in list(self._repeat.items()):
             if self._may_repeat(device):
@@ -303,6 +304,11 @@ class Bridge:
         self._safely(self.health.look_for_silence, moment)
         if moment - self._forgotten > HOUR:
             self._safely(self._forget_what_is_old, moment)
+
+    def _all_worked_for(self) -> bool:
+        """By this process, or by another: a lease that it could not take while one runs out is of one that lives."""
+        waited = time.monotonic() - self._began > leases.SECONDS + TICK
+        return self.link.connected and (waited or len(self.relays) == len(self.fleet.plans))
 
     def _tick_office(self, office: str, moment: Moment) -> None:
         """Days begin, doors open, an early appointment's hour strikes."""

@@ -9,6 +9,7 @@ old one first: who still holds a ticket is closed, and the desks begin anew.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from . import commands as c
@@ -18,6 +19,8 @@ from .evolve import ENDED, fold
 from .model import Desk, DeskStage, Move, Stage, State, Step, Ticket
 from .order import next_up, order, place_after, sharing_desk
 from .plan import MINUTE, Appointment, Moment, Plan, Service, day_begins, day_of
+
+LAST_NUMBER = 9999  # the largest that a label can carry
 
 
 def decide(state: State, command: c.Command, now: Moment) -> list[e.Event]:
@@ -117,10 +120,15 @@ def _issue(state: State, command: c.Issue, now: Moment) -> list[e.Event]:
 
 
 def _label(state: State, command: c.Issue) -> str:
-    """The next number of reception's own range, which begins at `first_number` and does not end."""
+    """The next number of reception's own range, which begins at `first_number`; after 9999 the first that is free."""
     letter = state.plan.appointment_letter if command.appointment else _service(state, command.services[0]).letter
-    given = highest_numbers(state, command.first_number).get(letter, command.first_number - 1)
-    return f"{letter}{given + 1:03d}"
+    highest = highest_numbers(state, command.first_number).get(letter, command.first_number - 1)
+    given = {ticket.label for ticket in state.tickets.values()}
+    numbers = chain(range(highest + 1, LAST_NUMBER + 1), range(command.first_number, LAST_NUMBER + 1))
+    label = next((label for number in numbers if (label := f"{letter}{number:03d}") not in given), None)
+    if label is None:
+        raise NotNow(f"no number is left for {letter} today")
+    return label
 
 
 def highest_numbers(state: State, first: int, last: int | None = None) -> dict[str, int]:

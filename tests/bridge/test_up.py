@@ -127,6 +127,20 @@ def test_up_is_ready_when_its_broker_has_come(waiting: Hub, mosquitto: Mosquitto
     assert waiting.stop() == 0
 
 
+def test_a_second_hub_on_the_same_database_and_broker_is_ready_though_the_first_works_for_all(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    first = Hub(tmp_path, broker=mosquitto.address).start()
+    second = Hub(tmp_path, broker=mosquitto.address)
+    try:
+        second.start()
+
+        assert second.lines.count("ready") == 1
+    finally:
+        second.stop()
+        first.stop()
+
+
 def test_a_bridge_alone_ends_with_0(alone: Hub, witness: Witness) -> None:
     witness.until(wire.HUB_TOPIC, lambda m: m["state"] == "ready")
 

@@ -26,6 +26,14 @@ def test_reception_numbers_from_its_own_range_on_each_letter_apart() -> None:
     assert labels == ["P900", "P901", "R900"]
 
 
+def test_after_the_last_number_reception_goes_on_with_the_first_that_is_free() -> None:
+    office = Office()
+    office.takes("P9999", "padro")
+    office.takes("P900", "padro")
+
+    assert [reception(office, "a"), reception(office, "b")] == ["P901", "P902"]
+
+
 def test_reception_checks_in_with_the_letter_of_appointments() -> None:
     office = Office()
 

@@ -1,0 +1,40 @@
+"""python -m tests.bench [NAME …]: measures, and prints the table. It judges nothing: a miss is a word in a cell."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+from tests.bench import line, phones, processes
+from tests.bench.table import Row, machine, markdown
+
+MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
+    "press": line.press,
+    "facts": line.facts,
+    "calls": line.calls,
+    "phones": phones.phones,
+    "paper": processes.paper,
+    "start": processes.start,
+    "memory": processes.memory,
+}
+
+
+def main(words: list[str]) -> int:
+    """Measures what is named, or all; one line to stderr as each begins."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(MEASURES)}; default: all")
+    names = parser.parse_args(words).names or list(MEASURES)
+    if unknown := set(names) - set(MEASURES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    print(machine(), end="\n\n")
+    rows = [row for name in names for row in _measured(name)]
+    print(markdown(row.cells() for row in rows))
+    return 0
+
+
+def _measured(name: str) -> Iterator[Row]:
+    print(f"measuring: {name}", file=sys.stderr)
+    yield from MEASURES[name]()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
