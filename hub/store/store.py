@@ -287,7 +287,9 @@ _PATIENCE = {
 def _durable(connection: Any, record: Any) -> None:
     """WAL, and on the disk before a commit returns; BEGIN is ours (below), not the driver's."""
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    # Of several processes that open a new file at once, one changes its mode; SQLite lets the others fail, not wait.
+    if not _in_turn(connection, "PRAGMA journal_mode = WAL"):
+        connection.execute("PRAGMA journal_mode = WAL")  # raises why not
     connection.execute("PRAGMA synchronous = FULL")
 
 
@@ -299,21 +301,21 @@ def _immediate(connection: sa.Connection) -> None:
     database: Any = connection.connection.driver_connection
     database.execute("PRAGMA busy_timeout = 0")
     try:
-        if not _took_turn(database):
+        if not _in_turn(database, "BEGIN IMMEDIATE"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy knows
     finally:
         database.execute("PRAGMA busy_timeout = 5000")
 
 
-def _took_turn(database: Any) -> bool:
-    """Begins to write once the others have; False if that does not work, or not in time.
+def _in_turn(database: Any, statement: str) -> bool:
+    """Runs what takes a lock once the others have let go; False if that does not work, or not in time.
 
     SQLite's own way of waiting sleeps ever longer, up to 100 ms, for a lock that is held half a millisecond.
     """
     deadline = time.monotonic() + LOCKED_FOR
     while time.monotonic() < deadline:
         try:
-            database.execute("BEGIN IMMEDIATE")
+            database.execute(statement)
             return True
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
