@@ -7,6 +7,9 @@ RUN := $(VENV)/bin/python
 # Debian's packages that the tests drive for real: a broker, a browser, a voice, letters.
 TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core
 
+# Tests wait more than they compute: three files of them at a time.
+AT_ONCE := -n 3 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench soak
 
@@ -19,7 +22,7 @@ run: $(VENV)/.for-run ## set up, then run hub, broker and bench for the two samp
 
 test: $(VENV)/.for-tests ## set up all that the tests need, then run every test; ARGS="-k board" narrows
 	@sh provisioning/debian.sh $(TEST_PARTS) || true
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest $(AT_ONCE) $(ARGS)
 
 check: $(VENV)/.for-tests ## format, lint, types, arrows between the chapters; fast
 	$(RUN) -m ruff format --check .
@@ -37,7 +40,7 @@ bench: $(VENV)/.for-tests ## the benchmarks, each beside what it is measured aga
 
 soak: $(VENV)/.for-tests ## the tests that take minutes: crashes and power cuts, many seeds
 	@sh provisioning/debian.sh $(TEST_PARTS) || true
-	$(RUN) -m pytest -m soak $(ARGS)
+	$(RUN) -m pytest -m soak $(AT_ONCE) $(ARGS)
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh provisioning/debian.sh python3-venv

@@ -133,11 +133,12 @@ class Web:
         return answer.get_json()["slots"]
 
     def asked(self, number: int = 12345678, **more: Any) -> dict[str, Any]:
-        """The body of a booking of the first free place."""
+        """The body of a booking of the first place that is free for it."""
         wanted = {"office": "mont-roig", "service": "padro", "name": "Maria Vidal"} | more
         wanted.setdefault("document", {"kind": "dni", "number": dni(number)})
         if "start" not in wanted:
-            wanted["start"] = self.slots(wanted["office"])[0]["start"]
+            services = [wanted["service"]] if isinstance(wanted["service"], str) else wanted["service"]
+            wanted["start"] = self.slots(wanted["office"], ",".join(services))[0]["start"]
         return wanted
 
 
