@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import line, phones, processes
+from tests.bench import booking, line, phones, processes
 from tests.bench.table import Row, machine, markdown
 
 MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -13,6 +13,8 @@ MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
     "calls": line.calls,
     "phones": phones.phones,
     "paper": processes.paper,
+    "bookings": booking.bookings,
+    "checkin": booking.checkin,
     "start": processes.start,
     "memory": processes.memory,
 }

@@ -1,14 +1,22 @@
 """What desks, dispensers and programs wait for: presses, facts and calls."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 
 from firmware import wire
 from tests.bench import limits
 from tests.bench.machines import Desk, Dispenser
-from tests.bench.office import DESK, DISPENSER, OFFICE, OTHER_OFFICE, TEN_DISPENSERS, Caller, Office, working
+from tests.bench.office import (
+    DESK,
+    DISPENSER,
+    OFFICE,
+    OTHER_OFFICE,
+    TEN_DISPENSERS,
+    Caller,
+    Office,
+    asking,
+    working,
+)
 from tests.bench.streams import Streams
 from tests.bench.table import Row, spread
 
@@ -103,7 +111,7 @@ def calls() -> Iterator[Row]:
         dispensers = [Dispenser(office.machines, device, office.line["day"]) for device in machines]
         for clients in (1, 4, 16):
             called = CALLS / sum(_calling(office, token, clients, dispensers) for _ in range(ROUNDS))
-            bare = 500 / _asking(office, token, clients, 500, lambda caller, desk: caller.get("/healthz"))
+            bare = 500 / asking(office, token, clients, 500, lambda caller, turn: caller.get("/healthz"))
             beside = {"/healthz of the same server": bare}
             yield Row(f"calls by API, {clients} at once", {"": called}, "/s", {"": 400}, beside)
 
@@ -115,29 +123,10 @@ def _calling(office: Office, token: str, clients: int, dispensers: list[Dispense
     """Seconds for one round of calls, with lines as long as they are in life."""
     for dispenser in dispensers:
         dispenser.give(CALLS // ROUNDS // len(dispensers) + 10)
-    return _asking(office, token, clients, CALLS // ROUNDS, _called)
+    return asking(office, token, clients, CALLS // ROUNDS, _called)
 
 
-def _called(caller: Caller, desk: str) -> None:
+def _called(caller: Caller, turn: int) -> None:
+    desk = DESKS[turn % len(DESKS)]
     if caller.post(f"/api/v1/offices/{desk}/next")["label"] is None:
         raise RuntimeError(f"nobody was left to call at {desk}")
-
-
-def _asking(office: Office, token: str, clients: int, times: int, ask: Callable[[Caller, str], object]) -> float:
-    """Seconds for `times` questions asked by so many programs at once; those of one program one after the other."""
-    turns, callers = count(), [Caller(office.hub.http, token) for _ in range(clients)]
-
-    def ask_on(caller: Caller) -> None:
-        while (turn := next(turns)) < times:
-            ask(caller, DESKS[turn % len(DESKS)])
-
-    threads = [threading.Thread(target=ask_on, args=(caller,)) for caller in callers]
-    begun = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    taken = time.perf_counter() - begun
-    for caller in callers:
-        caller.close()
-    return taken

@@ -6,9 +6,11 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,12 @@ def _listens(process: psutil.Process, port: int) -> bool:
 
 
 @contextmanager
-def working() -> Iterator[Office]:
-    """An office at work, in a folder of its own; nothing of it is left afterwards."""
+def working(offices: Path | None = None) -> Iterator[Office]:
+    """An office at work, in a folder of its own, by default open round the clock; nothing of it is left afterwards."""
     more_files()
     with folder() as place:
         broker = Mosquitto(place / "mosquitto").start()
-        hub = Hub(place / "hub", offices=offices_file(place), broker=broker.url)
+        hub = Hub(place / "hub", offices=offices or offices_file(place), broker=broker.url)
         try:
             hub.start()
             with closing(Machines(broker.port)) as machines:
@@ -136,3 +138,26 @@ class Caller:
         if not chunk:
             raise ConnectionError("the server hung up")
         return chunk
+
+
+def asking(office: Office, token: str, clients: int, times: int, ask: Callable[[Caller, int], object]) -> float:
+    """Seconds for `times` questions asked by so many programs at once; those of one program one after the other.
+
+    `ask(caller, turn)` asks one; the turns count from 0 through all programs.
+    """
+    turns, callers = count(), [Caller(office.hub.http, token) for _ in range(clients)]
+
+    def ask_on(caller: Caller) -> None:
+        while (turn := next(turns)) < times:
+            ask(caller, turn)
+
+    threads = [threading.Thread(target=ask_on, args=(caller,)) for caller in callers]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = time.perf_counter() - begun
+    for caller in callers:
+        caller.close()
+    return taken

@@ -30,7 +30,7 @@ AT_REST = 0.32  # seconds: a contact that moves sooner is one that bounces
 def paper() -> Iterator[Row]:
     """From a press on the dispenser's button to the last byte at a printer that takes no time itself."""
     with working() as office:
-        dispenser = _dispenser(office)
+        dispenser = waiting_dispenser(office, Buttons(services=SERVICES))
         try:
             taken = spread(_pushed(dispenser))
         finally:
@@ -39,10 +39,9 @@ def paper() -> Iterator[Row]:
     yield Row("dispenser press to the printer's last byte", taken, "ms", {"p99": 40}, {"durable commit p50": commit})
 
 
-def _dispenser(office: Office) -> Dispenser:
-    """The real agent on fakes; it works once it has heard of its office and printed."""
+def waiting_dispenser(office: Office, buttons: Buttons) -> Dispenser:
+    """The real agent on fakes, once it has heard of its office."""
     broker = Broker(port=office.broker.port)
-    buttons = Buttons(services=SERVICES)
     data = str(office.folder)
     settings = DispenserSettings(device=DISPENSER, data=data, fakes=True, voice=False, buttons=buttons, broker=broker)
     dispenser = wired(settings)
@@ -53,10 +52,7 @@ def _dispenser(office: Office) -> Dispenser:
 
 def _pushed(dispenser: Dispenser) -> list[float]:
     """Seconds from push to paper, for one button after the other."""
-    port, printed, taken = dispenser.printer.port, threading.Event(), []
-    if not isinstance(port, FakePort):
-        raise TypeError("the printer is a real one: its own time would count")
-    port.printed = lambda _: printed.set()
+    printed, taken = papers(dispenser), []
     moved = dict.fromkeys(SERVICES.values(), 0.0)
     for pin in islice(cycle(moved), PUSHES):
         limits.PAUSE.wait(max(0.0, moved[pin] + AT_REST - time.monotonic()))
@@ -68,6 +64,15 @@ def _pushed(dispenser: Dispenser) -> list[float]:
         dispenser.pins.let_go(pin)
         moved[pin] = time.monotonic()
     return taken
+
+
+def papers(dispenser: Dispenser) -> threading.Event:
+    """Set when the last byte of a paper is at the printer; TypeError for a real one, whose own time would count."""
+    port, printed = dispenser.printer.port, threading.Event()
+    if not isinstance(port, FakePort):
+        raise TypeError("the printer is a real one: its own time would count")
+    port.printed = lambda _: printed.set()
+    return printed
 
 
 # --- the hub's start ------------------------------------------------------------------------------
