@@ -104,9 +104,13 @@ def _database_url(text: str) -> str:
     try:
         url = urlsplit(text)
         known = "://" in text and url.scheme in DATABASES and url.port != 0
+        in_memory = url.scheme == "sqlite" and url.path.strip("/") in (
+            "",
+            ":memory:",
+        )  # each process would have its own
     except ValueError:  # the port, or the brackets of an address
-        known = False
-    if not known:
+        known = in_memory = False
+    if not known or in_memory:
         raise SettingsError("--database: must be postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE")
     return text
 

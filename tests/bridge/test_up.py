@@ -214,6 +214,8 @@ def test_a_taken_port_is_named(tmp_path: Path, option: str) -> None:
         (["--offices", "/"], "/: Is a directory"),
         (["--database", "nonsense"], "--database"),
         (["--database", "postgresql://torn:secret@db:port/torn"], "--database"),
+        (["--database", "sqlite://"], "--database"),
+        (["--database", "sqlite:///:memory:"], "--database"),
         (["--database", "mysql://root:secret@db/torn"], "--database"),
         (["--data", "/dev/null/torn"], "--data /dev/null/torn"),
     ],
