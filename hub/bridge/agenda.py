@@ -93,7 +93,7 @@ class Agenda(threading.Thread):
 
     def _say(self, day: str, key: str, listed: Iterable[Appointment], known: dict[str, agendas.Digests]) -> None:
         names = {plan.office: plan.name for plan in self.fleet.plans.values()}
-        ready = [_entry(one, *known[one.id]) for one in listed if one.id in known]
+        ready = [entry(one, *known[one.id]) for one in listed if one.id in known]
         self._documents[day] = {"day": day, "key": key, "offices": names, "appointments": ready}
 
 
@@ -103,7 +103,8 @@ def digests(key: str, one: Appointment) -> agendas.Digests:
     return wire.digest(key, one.locator), wire.digest(key, document.number) if document else None
 
 
-def _entry(one: Appointment, locator: str, document: str | None) -> Document:
+def entry(one: Appointment, locator: str, document: str | None) -> Document:
+    """An appointment as the agenda has it, by its digests."""
     return {
         "id": one.id,
         "office": one.office,

@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ from hub.booking.errors import AlreadyBooked, AlreadyCheckedIn, Cancelled, NoApp
 from hub.booking.slots import PUBLIC, Terms, Wanted
 from hub.line.commands import Issue
 from hub.line.events import Event, TicketIssued
-from hub.line.plan import HOUR, Moment, Plan, day_begins, day_of, local, moment
+from hub.line.plan import HOUR, MINUTE, Moment, Plan, day_begins, day_of, local, moment
 
 from . import people as persons
 from .schema import appointments, calendar, people
@@ -204,13 +204,21 @@ def not_arrived(work: Work, plan: Plan, ticket: str, now: Moment) -> None:
 
 
 def for_today(some: Iterable[Appointment], plan: Plan, now: Moment) -> Appointment:
-    """Of one person's appointments, the one to check in now. NoAppointment, or AlreadyCheckedIn if all have."""
+    """Of one person's appointments, the one that is meant now; NoAppointment if there is none here today.
+
+    It is chosen as at the dispenser: what is due and has no number, what has one, what is yet to come; the nearest.
+    """
     today = day_of(plan, now)
     here = [one for one in some if one.office == plan.office and day_of(plan, one.start) == today]
     known = [one for one in here if one.standing in (Standing.BOOKED, Standing.ARRIVED)]
     if not known:
         raise NoAppointment(f"there is no appointment at {plan.office} today")
-    return min(known, key=lambda one: (one.standing is not Standing.BOOKED, one.start))
+    return min(known, key=partial(_meant, plan, now))
+
+
+def _meant(plan: Plan, now: Moment, one: Appointment) -> tuple[int, int]:
+    due = now >= one.start - plan.rules.early_minutes * MINUTE
+    return 1 if one.standing is Standing.ARRIVED else 0 if due else 2, abs(one.start - now)
 
 
 # --- reading --------------------------------------------------------------------------------

@@ -3,21 +3,26 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from devices import agenda as machines
 from firmware import wire
-from hub.booking.appointments import Appointment
+from hub.booking.appointments import Appointment, Standing
+from hub.booking.errors import NoAppointment
 from hub.booking.slots import TAKEN_OVER
-from hub.bridge.agenda import Agenda
+from hub.bridge.agenda import Agenda, entry
 from hub.bridge.bridge import adopt
 from hub.bridge.intake import take_facts
 from hub.bridge.presence import topics_of
 from hub.bridge.relay import config_document
 from hub.clock import now
-from hub.line.plan import MINUTE, day_of
+from hub.line.plan import MINUTE, Plan, day_of
 from hub.offices import Fleet, read_offices
 from hub.store import Store, agendas, schema
 from hub.store import appointments as store_of
@@ -249,3 +254,62 @@ def test_a_paper_that_was_not_printed_lets_its_owner_check_in_again(shop: Store,
     assert [ticket.label for ticket in shop.state("mont-roig").tickets.values() if ticket.stage == "waiting"] == [
         "C009"
     ]
+
+
+# --- the same answer everywhere ---------------------------------------------------------------
+
+ONE = st.tuples(
+    st.sampled_from(["mont-roig", "miami-platja"]),
+    st.integers(-240, 240),  # minutes from now
+    st.sampled_from([Standing.BOOKED, Standing.ARRIVED, Standing.CANCELLED]),
+)
+
+
+@given(st.lists(ONE, max_size=4))
+@example([("mont-roig", -10, Standing.ARRIVED), ("mont-roig", 200, Standing.BOOKED)])
+@example([("mont-roig", -10, Standing.ARRIVED), ("mont-roig", 20, Standing.BOOKED)])
+@settings(max_examples=30)
+def test_a_document_means_the_same_appointment_at_the_machine_without_a_network_and_at_reception(
+    fleet: Fleet, some: list[tuple[str, int, Standing]]
+) -> None:
+    noon = wire.instant("2026-11-24T12:00:00.000Z")
+    booked = [
+        Appointment(f"a{n}", office, ("padro",), noon + minutes * MINUTE, f"{n:09d}", standing)
+        for n, (office, minutes, standing) in enumerate(some)
+    ]
+    booked = [replace(one, label="C001" if one.standing is Standing.ARRIVED else None) for one in booked]
+
+    assert at_the_machine(fleet.plans["mont-roig"], booked, noon) == at_reception(
+        fleet.plans["mont-roig"], booked, noon
+    )
+
+
+def at_the_machine(plan: Plan, booked: list[Appointment], at: int) -> tuple[str, str]:
+    """What the dispenser would do with the document, and with which appointment."""
+    digest = digest_of(dni(12345678))
+    entries = [entry(one, one.locator, digest) for one in booked if one.standing is not Standing.CANCELLED]
+    message = {"day": "2026-11-24", "key": KEY, "appointments": entries}
+    services, rules = dict.fromkeys(service.id for service in plan.services), plan.rules
+    found = machines.Agenda.of(message).find(dni(12345678))
+    verdict = machines.judge(found, plan.office, services, at, rules.early_minutes, rules.late_minutes)
+    if verdict.booked is None or verdict.how == "elsewhere":
+        return "none here", ""
+    return "has a number" if verdict.how == "again" else "gets one", verdict.booked.id
+
+
+def at_reception(plan: Plan, booked: list[Appointment], at: int) -> tuple[str, str]:
+    """The same at reception's desk."""
+    try:
+        one = store_of.for_today(booked, plan, at)
+    except NoAppointment:
+        return "none here", ""
+    return "has a number" if one.standing is Standing.ARRIVED else "gets one", one.id
+
+
+KEY = "kX3v9Zt0Qm4c7Yb1Rw8uJA"
+
+
+@cache
+def digest_of(words: str) -> str:
+    """Slow: once will do."""
+    return wire.digest(KEY, words)
