@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import chain
-from typing import Any, TypeVar
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
 
 import gevent
 import structlog
@@ -22,7 +22,11 @@ from gevent.socket import SHUT_RDWR, socket
 
 from firmware import wire
 from hub.clock import now
+from hub.line import events as happened
 from hub.line import views
+from hub.line.evolve import evolve
+from hub.line.model import Stage, State
+from hub.line.order import ahead
 from hub.line.plan import Moment
 from hub.link import Link
 from hub.offices import Fleet
@@ -51,17 +55,29 @@ class Watched:
         self.event = ticket_event(seq, document)
         self.sockets: set[socket] = set()
 
+    def tell(self, seq: int, document: dict[str, Any]) -> None:
+        """Tells its phones, if that is something else than before."""
+        if document != self.document:
+            self.document, self.event = document, ticket_event(seq, document)
+            for sock in list(self.sockets):
+                tell(sock, self.event)
+
 
 class Office:
     """One office: its newest documents, and who follows them."""
 
     def __init__(self) -> None:
-        self.seq = 0
+        self.state: State | None = None  # as it was read last
         self.documents: Documents = {}  # of all of today's tickets, by token
         self.watched: dict[str, Watched] = {}
         self.line: dict[str, Any] | None = None  # as the bridge published it last
         self.line_event = b""
         self.sockets: set[socket] = set()  # boards and staff pages
+
+    @property
+    def seq(self) -> int:
+        """Of the last event that is known of."""
+        return self.state.seq if self.state else 0
 
 
 class Live:
@@ -189,14 +205,14 @@ class Live:
     def _refresh(self, id: str) -> bool:
         office = self.offices[id]
         unheard = office.line is None or not self.link.connected  # then the broker brings no line
-        read = in_thread(read_office, self.store, id, now(), unheard)
+        read = in_thread(read_office, self.store, id, now(), office.state, unheard)
         if read is None:
             return False
-        seq, documents, line = read
-        if line and office.line:
-            line["seq"] = office.line["seq"]
-        self._tell_line(office, line)
-        self._tell_phones(office, seq, documents)
+        if read.line and office.line:
+            read.line["seq"] = office.line["seq"]
+        self._tell_line(office, read.line)
+        if read.state.seq >= office.seq:  # another greenlet may have read more meanwhile
+            self._tell_phones(office, read)
         return True
 
     def _tell_line(self, office: Office, line: dict[str, Any] | None) -> None:
@@ -207,17 +223,17 @@ class Live:
         for sock in list(office.sockets):
             tell(sock, office.line_event)
 
-    def _tell_phones(self, office: Office, seq: int, documents: Documents) -> None:
+    def _tell_phones(self, office: Office, read: Read) -> None:
         """Tells each ticket's phones, if there is something else to say than before."""
-        office.seq, office.documents = seq, documents
-        for token in self.strangers.keys() & documents.keys():
+        since, office.state, office.documents = office.seq, read.state, read.documents
+        for token in self.strangers.keys() & read.documents.keys():
             office.watched[token] = self.strangers.pop(token)
+        for seq, token, document in read.passed:
+            if token in office.watched and seq > since:
+                office.watched[token].tell(seq, document)
         for token, watched in list(office.watched.items()):
-            document = documents.get(token) or past(watched.document["label"], watched.document["state"])
-            if document != watched.document:
-                watched.document, watched.event = document, ticket_event(seq, document)
-                for sock in list(watched.sockets):
-                    tell(sock, watched.event)
+            document = read.documents.get(token) or past(watched.document["label"], watched.document["state"])
+            watched.tell(office.seq, document)
 
     def _keep_alive(self) -> None:
         """Each second a comment to a fifteenth of the streams; to all when the hub goes or comes."""
@@ -257,14 +273,21 @@ class Live:
                         del place[token]
 
     def _watched(self, token: str) -> Watched:
+        """The ticket as it is now: what whoever opens the stream has just done, or seen, is in it."""
+        id = next((id for id, office in self.offices.items() if token in office.documents), None)
+        seen = None if id else in_thread(look, self.store, token, now())
+        self._catch_up(seen.office if seen else id)
         found = self._known(token)
-        if found is None:
-            seen = in_thread(look, self.store, token, now())
-            found = self._known(token)  # it may have come meanwhile
         if found is None:
             seq, document = (seen.seq, seen.document) if seen else (0, UNKNOWN)
             found = self.strangers[token] = Watched(seq, document)
         return found
+
+    def _catch_up(self, id: str | None) -> None:
+        """Reads what the log has and this process does not know yet; most often that is nothing."""
+        last = in_thread(last_seq, self.store, id) if id in self.offices else None
+        if id and last is not None and last > self.offices[id].seq:
+            self._refreshed(id)
 
     def _known(self, token: str) -> Watched | None:
         for office in self.offices.values():
@@ -313,15 +336,41 @@ def _or_nothing(act: Callable[..., T], *words: Any) -> T | None:
         return None
 
 
-Read = tuple[int, Documents, dict[str, Any] | None]
+class Read(NamedTuple):
+    """What an office has to say."""
+
+    state: State
+    documents: Documents  # of all of today's tickets, by token
+    passed: list[tuple[int, str, dict[str, Any]]]  # what tickets were for a moment since: seq, token, document
+    line: dict[str, Any] | None  # if it was asked for
 
 
-def read_office(store: Store, id: str, at: Moment, line_too: bool) -> Read | None:
-    """What an office has to say: seq, its tickets' documents, its line if asked for; None before its first day."""
+def read_office(store: Store, id: str, at: Moment, since: State | None, line_too: bool) -> Read | None:
+    """An office as the log has it now, and what happened `since`; None before its first day."""
     state = store.state(id)
     if state.plan is None:
         return None
-    return state.seq, views.ticket_documents(state, at, wire.stamp), line_of(state, at) if line_too else None
+    quick = since is not None and since.seq + 1 < state.seq
+    passed = list(passed_through(since, state, store.events(id, since.seq), at)) if since and quick else []
+    return Read(state, views.ticket_documents(state, at, wire.stamp), passed, line_of(state, at) if line_too else None)
+
+
+def passed_through(
+    state: State, until: State, events: Iterable[happened.Event], at: Moment
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """What tickets were for a moment between two states: a phone is told each step, however quick they follow."""
+    for event in islice(events, until.seq - state.seq):
+        state = evolve(state, event)
+        for ticket in state.tickets.values():
+            last = until.tickets.get(ticket.id)
+            if ticket.touched == state.seq and last and last.touched > state.seq:
+                before = ahead(state, at).get(ticket.id) if ticket.stage is Stage.WAITING else None
+                yield state.seq, ticket.token, views.ticket_document(state, ticket, before, wire.stamp)
+
+
+def last_seq(store: Store, id: str) -> int:
+    """The number of the office's last event."""
+    return store.state(id).seq
 
 
 def ticket_event(seq: int, document: dict[str, Any]) -> bytes:

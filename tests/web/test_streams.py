@@ -117,7 +117,34 @@ def test_a_phone_that_comes_back_is_told_the_newest_at_once(clerk: Clerk, listen
 
     again = listen(f"/t/{token}/events")
 
-    assert again.until(state="called")["desk"] == "1"
+    first = again.event()
+    assert (first["state"], first["desk"]) == ("called", "1")
+
+
+def test_the_first_event_is_what_the_log_says_when_the_stream_is_opened(clerk: Clerk, listen) -> None:
+    token = clerk.give()["token"]
+    listen(f"/t/{token}/events").event()
+    states = []
+
+    for verb in ("next", "start", "done"):
+        clerk.desk(verb)
+        states.append(listen(f"/t/{token}/events").event()["state"])
+
+    assert states == ["called", "serving", "done"]
+
+
+def test_a_phone_is_told_each_state_however_quickly_they_follow(clerk: Clerk, listen) -> None:
+    given = clerk.give()
+    phone = listen(f"/t/{given['token']}/events")
+
+    for verb in ("next", "start", "park"):
+        clerk.desk(verb)
+    clerk.desk("resume", ticket=given["ticket"])
+    clerk.desk("done")
+
+    told = [phone.event() for _ in range(6)]
+    assert [event["state"] for event in told] == ["waiting", "called", "serving", "waiting", "called", "done"]
+    assert [event["seq"] for event in told] == sorted({event["seq"] for event in told})
 
 
 def test_a_stream_hears_that_the_hub_is_lost_and_is_right_again_when_it_is_back(
