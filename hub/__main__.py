@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
+if sys.argv[1:2] in (["up"], ["web"], ["bridge"]):  # may be told to end while it still imports, for half a second
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
 import argparse
 import getpass
 import logging
-import signal
-import sys
 from collections.abc import Callable
 from functools import partial
 

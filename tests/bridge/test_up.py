@@ -70,6 +70,23 @@ def test_up_ends_with_0_within_five_seconds_and_leaves_nothing_running(up: Hub, 
     wait_until(lambda: not any(part.is_running() for part in parts), 1)
 
 
+@pytest.mark.parametrize("part", ["up", "web", "bridge"])
+def test_a_hub_that_is_told_to_end_while_it_still_starts_ends_with_0(tmp_path: Path, part: str) -> None:
+    hub = Hub(tmp_path / "hub", part=part, broker="mqtt://127.0.0.1:1")
+    Process.start(hub)
+    wait_until(lambda: catches(hub.pid, signal.SIGTERM), 5, "a hand on the signal")
+
+    assert hub.stop(5) == 0
+    assert not [line for line in hub.lines if "Traceback" in line]
+
+
+def catches(pid: int, sign: signal.Signals) -> bool:
+    """Whether the process has a handler for a signal (proc(5), SigCgt)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line.split()[1] for line in lines if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (sign - 1) & 1)
+
+
 def test_a_hub_that_is_told_to_end_says_lost_before_its_broker_goes(up: Hub) -> None:
     witness = Witness(up.mqtt)
     witness.until(wire.HUB_TOPIC, lambda m: m["state"] == "ready")
