@@ -6,6 +6,7 @@ together. All work for an office is done only while its lease is held.
 
 from __future__ import annotations
 
+import json
 import queue
 import secrets
 import threading
@@ -82,6 +83,14 @@ class Bridge:
         except ValueError as error:
             if payload or not retained:
                 log.warning("a message is refused", topic=topic[:200], reason=str(error))
+            if not retained:
+                self._line_up_to_be_refused(topic, payload)
+
+    def _line_up_to_be_refused(self, topic: str, payload: bytes) -> None:
+        """Whoever sent a press with a legible id, but nothing else to the contract, is waiting for an answer."""
+        id = press_id(topic, payload)
+        if id and self.waiting < MOST_WAITING:
+            self._inbox.put(("press", topic.split("/")[3], {"id": id}))
 
     @property
     def waiting(self) -> int:
@@ -326,6 +335,18 @@ class Bridge:
         for plan in self.fleet.plans.values():
             self.store.transact(partial(people.erase_old, plan=plan, now=moment))
         self._forgotten = moment
+
+
+def press_id(topic: str, payload: bytes) -> str | None:
+    """The id of a press, if it can be answered, whatever else is wrong with it."""
+    try:
+        if wire.route(topic)[0] != "press" or len(payload) > wire.SMALL:
+            return None
+        id = json.loads(payload)["id"]
+        wire.encode("answer", {"id": id, "ok": False, "why": "unknown"})
+        return id
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def adopt(store: Store, fleet: Fleet, office: str) -> None:

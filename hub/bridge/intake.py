@@ -120,7 +120,10 @@ _VERBS: dict[str, type[c.DeskCommand]] = {
 
 
 def take_press(work: Work, device: Device | None, id: str, press: Message, now: Moment) -> Message:
-    """The answer to a press; a repeated id gets the answer it had, and has no further effect."""
+    """The answer to a press; a repeated id gets the answer it had, and has no further effect.
+
+    One that was not to the contract comes with its id alone: nobody knows what it asks.
+    """
     scope = f"press {id}"
     before = answers.given(work, scope, press["id"], "", now)
     if before is not None:
@@ -132,7 +135,7 @@ def take_press(work: Work, device: Device | None, id: str, press: Message, now: 
 
 
 def _obey(work: Work, device: Device | None, press: Message, now: Moment) -> Message:
-    if device is None or device.kind != "desk" or device.desk is None:
+    if device is None or device.kind != "desk" or device.desk is None or "press" not in press:
         return {"ok": False, "why": "unknown"}
     if abs(now - wire.instant(press["now"])) > FRESH:
         return {"ok": False, "why": "too_late"}

@@ -100,17 +100,16 @@ class Beat(threading.Thread):
             self._link.publish(wire.HUB_TOPIC, wire.encode("hub", message), retain=True)
 
     def _clear_what_is_gone(self, link: Link) -> bool:
-        """Empties the retained topics that the offices file no longer names; False if the broker took not all."""
+        """Empties the retained topics that the offices file no longer names; False if the broker took not all.
+
+        Their seq stays in the database: if the file names them again, it grows on.
+        """
         gone = set(leases.read_seqs(self.store, "torn/v1/")) - set(topics_of(self.fleet))
         sent = [link.publish(topic, b"", retain=True) for topic in sorted(gone | _leaves_of_gone_devices(gone))]
         deadline = time.monotonic() + RENEWED
         for message in filter(None, sent):
             message.wait_for_publish(max(0.0, deadline - time.monotonic()))
-        if not all(message and message.is_published() for message in sent):
-            return False
-        with self.store.begin(write=True) as connection:
-            leases.forget_topics(connection, sorted(gone))
-        return True
+        return all(message and message.is_published() for message in sent)
 
     def _fall_silent(self) -> None:
         """Another process beats now, or nobody may: leaves without the last will."""

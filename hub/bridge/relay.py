@@ -175,7 +175,7 @@ class Relay:
         calls = views.calls(state, wire.stamp)[: views.SIGN_CALLS]
         yield wire.calls_topic(self.office), "calls", {"calls": calls}
         count = views.waiting_by_service(state)
-        for desk in state.desks.values():
+        for desk in views.desks(state):
             document = views.desk_document(state, desk, wire.stamp, count)
             yield wire.desk_topic(self.office, desk.id), "desk", document
         if self._basis(now) != self._configured:

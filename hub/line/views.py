@@ -35,9 +35,14 @@ def line_document(state: State, now: Moment, stamp: Any) -> dict[str, Any]:
         "paused": state.paused.message if state.paused else None,
         "waiting": sum(count.values()),
         "services": {id: {"waiting": number, "wait": None} for id, number in count.items()},
-        "desks": {desk.id: _sign(state, desk) for desk in state.desks.values()},
+        "desks": {desk.id: _sign(state, desk) for desk in desks(state)},
         "calls": calls(state, stamp),
     }
+
+
+def desks(state: State) -> list[Desk]:
+    """The desks that the plan has: one that it has lost goes on until its visit is over, and is not shown."""
+    return [state.desks[desk.id] for desk in state.plan.desks]
 
 
 def _sign(state: State, desk: Desk) -> dict[str, str | None]:

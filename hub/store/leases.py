@@ -76,9 +76,4 @@ def write_seqs(connection: sa.Connection, seqs: dict[str, int], known: set[str])
         connection.execute(topics.insert(), new)
 
 
-def forget_topics(connection: sa.Connection, names: list[str]) -> None:
-    """Forgets topics that the offices file no longer names."""
-    connection.execute(topics.delete().where(topics.c.topic.in_(names)))
-
-
 _UPDATE_SEQ = topics.update().where(topics.c.topic == sa.bindparam("_topic")).values(seq=sa.bindparam("_seq"))

@@ -45,8 +45,9 @@ MALFORMED = [
     (FACT, json.dumps(issued(1) | {"service": "Padró"}).encode(), "service"),
     (FACT, json.dumps(issued(1) | {"priority": "yes"}).encode(), "priority"),
     (FACT, json.dumps(told(1, "printer.changed", paper="wet")).encode(), "paper"),
-    (PRESS, json.dumps(GOOD_PRESS | {"press": "eject"}).encode(), "press"),
-    (PRESS, json.dumps(GOOD_PRESS | {"version": None}).encode(), "version"),
+    (PRESS, json.dumps(GOOD_PRESS | {"id": ""}).encode(), "id"),
+    (PRESS, json.dumps(GOOD_PRESS | {"id": {"p": 1}}).encode(), "id"),
+    (PRESS, b"[" * 1000, "JSON"),
     (PRESS, json.dumps({"press": "next"}).encode(), "is missing"),
     (STATE, json.dumps({"state": "ready"}).encode(), "boot"),
     (STATE, json.dumps({"state": "on fire", "boot": "b", "conn": 1}).encode(), "state"),
@@ -86,6 +87,19 @@ def test_malformed_messages_change_nothing_and_what_is_right_behind_them_is_done
     hall.stored("j1", 1)
     assert hall.until(LINE, lambda m: m["waiting"] == 1)
     assert [each.topic for each in hall.heard[since:] if each.topic.endswith("/answer")] == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"press": "eject"}, {"press": None}, {"version": None}, {"version": "1"}, {"now": "noon"}, {"now": 7}]
+)
+def test_a_press_that_asks_nothing_known_is_answered_and_changes_nothing(hall: Witness, wrong: dict) -> None:
+    hall.tell(issued(1))
+    hall.stored("j1", 1)
+
+    answer = hall.press(id="p-9", **wrong)
+
+    assert answer == {"ok": False, "why": "unknown"}
+    assert hall.newest(LINE)["desks"]["1"]["state"] == "closed"
 
 
 @pytest.mark.parametrize("kind", ["fact", "state"])

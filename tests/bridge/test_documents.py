@@ -114,6 +114,45 @@ def test_what_the_offices_file_no_longer_names_is_cleared_at_the_next_start(
     assert cleared() & set(topics_of(smaller)) == set()
 
 
+def test_a_desk_that_the_file_loses_while_somebody_is_there_is_cleared_and_finishes_unseen(
+    start: Callable[..., Running], fleet: Fleet, store: Store, witness: Witness
+) -> None:
+    first = start()
+    witness.tell(issued(1))
+    witness.stored("j1", 1)
+    witness.press(desk="3")
+    first.stop()
+    plan = fleet.plans[OFFICE]
+    since = witness.here()
+
+    start(replace(fleet, plans={**fleet.plans, OFFICE: replace(plan, desks=(*plan.desks[:2], plan.desks[3]))}))
+
+    gone = wire.desk_topic(OFFICE, "3")
+    witness.wait(lambda: [each for each in witness.heard[since:] if each.topic == gone])
+    store.transact(lambda work: work.do(OFFICE, c.Done("anna", "3"), now()))
+    witness.tell(issued(2))
+    witness.until(LINE, lambda line: line["waiting"] == 1 and set(line["desks"]) == {"1", "2", "4"})
+    assert [each.message for each in witness.heard[since:] if each.topic == gone and not each.retained] == [None]
+
+
+def test_the_seq_of_a_topic_that_was_gone_grows_on_when_it_is_named_again(
+    start: Callable[..., Running], fleet: Fleet, witness: Witness
+) -> None:
+    plan, topic = fleet.plans[OFFICE], wire.desk_topic(OFFICE, "4")
+    first = start()
+    before = witness.newest(topic)["seq"]
+    first.stop()
+    since = witness.here()
+    second = start(replace(fleet, plans={**fleet.plans, OFFICE: replace(plan, desks=plan.desks[:3])}))
+    witness.wait(lambda: [each for each in witness.heard[since:] if each.topic == topic and each.message is None])
+    second.stop()
+    since = witness.here()
+
+    start()
+
+    assert witness.wait(lambda: witness.of(topic, since))[0]["seq"] > before
+
+
 # --- numbers ----------------------------------------------------------------------------------
 
 
