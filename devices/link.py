@@ -29,6 +29,7 @@ log = logging.getLogger("torn.link")
 
 BEAT_LASTS = 6.0  # seconds: a beat comes every 2, so two may get lost
 STATE_EVERY = 30.0  # seconds
+NOTHING_OF_ITS_OWN = {"paper": "unknown", "unsent": 0}  # what a machine without printer and journal says of them
 CALM = 1.0  # seconds between two documents that differ only in what is unsent
 KEEPALIVE = 15  # seconds: the broker tells the others that we are lost after one and a half of it
 CONNECTING = 5.0  # seconds to wait for the broker's first word
@@ -61,7 +62,7 @@ class Link:
         self._tls = _tls(broker)
         self.conn = 0  # grows with each connection of this boot
         self.boot = secrets.token_hex(2)
-        self._state: dict[str, Any] = {"state": "ready", "kind": kind, "software": SOFTWARE}
+        self._state: dict[str, Any] = {"state": "ready", "kind": kind, "software": SOFTWARE, **NOTHING_OF_ITS_OWN}
         self._handlers: dict[str, tuple[str, Handler]] = {}
         self._watchers: list[Callable[[], None]] = []
         self._client: mqtt.Client | None = None

@@ -12,7 +12,7 @@ import argparse
 import getpass
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import structlog
 
@@ -89,7 +89,7 @@ def _web(chosen: argparse.Namespace) -> int:
 
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    run(store, fleet, http, settings.broker(chosen.broker), public_url(fleet, http))
+    run(store, fleet, http, settings.broker(chosen.broker), public_url(fleet, http), _say_ready)
     return 0
 
 
@@ -97,10 +97,15 @@ def _bridge(chosen: argparse.Namespace) -> int:
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
     bridge = Bridge(store, fleet, settings.broker(chosen.broker), public_url(fleet, http))
+    bridge.ready = cache(_say_ready)  # it is called again and again, and said once
     signal.signal(signal.SIGTERM, bridge.stop)
     signal.signal(signal.SIGINT, bridge.stop)
     bridge.run()
     return 0
+
+
+def _say_ready() -> None:
+    print("ready", flush=True)
 
 
 def _token(chosen: argparse.Namespace) -> int:

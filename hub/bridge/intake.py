@@ -14,7 +14,7 @@ from firmware import wire
 from hub.booking.errors import BookingError
 from hub.line import commands as c
 from hub.line.errors import DeskClosed, LineError, OutOfDate, Unknown
-from hub.line.events import TicketCalled, TicketVoided
+from hub.line.events import AtDesk, TicketCalled, TicketVoided
 from hub.line.plan import HOUR, Moment
 from hub.offices import Device
 from hub.store import Work, answers, appointments, journals
@@ -148,9 +148,7 @@ def _obey(work: Work, device: Device | None, press: Message, now: Moment) -> Mes
         return {"ok": False, "why": "desk_closed"}
     except LineError as error:
         return {"ok": False, "why": "unknown" if isinstance(error, Unknown) else "not_now"}
-    called = any(isinstance(event, TicketCalled) for event in events)
-    if press["press"] == "next" and not called:
+    last = events[-1]
+    if not isinstance(last, AtDesk) or (press["press"] == "next" and not isinstance(last, TicketCalled)):
         return {"ok": False, "why": "nobody_waiting"}
-    state = work.state(device.office)
-    ticket = state.desks[device.desk].ticket
-    return {"ok": True, "label": state.tickets[ticket].label if ticket else None}
+    return {"ok": True, "label": work.state(device.office).tickets[last.ticket].label}

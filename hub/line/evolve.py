@@ -90,6 +90,7 @@ def _moved(move: Move, **fixed: Any) -> Callable[[State, Any], State]:
         state = _leaves_desk(state, ticket)
         ended = {"finished": event.at} if ticket.after(move) in ENDED else {}
         own = {key: getattr(event, key) for key in ("place", "room", "why") if hasattr(event, key)}
+        own |= {"placed": event.at} if "place" in own else {}
         return _with_ticket(state, ticket, stage=ticket.after(move), **ended, **own, **fixed)
 
     return evolver

@@ -147,6 +147,7 @@ class Ticket:
     finished: Moment | None = None
     missed: Moment | None = None  # when it was marked absent
     place: tuple[Rank, ...] = ()  # its ranks behind somebody else, once it rejoined or let others pass
+    placed: Moment = 0  # when that was
     room: str | None = None  # where it is parked
     reassigned: bool = False
     reason: str | None = None  # of its last call

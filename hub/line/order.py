@@ -30,19 +30,28 @@ def standing(ticket: Ticket, rules: Rules) -> tuple[Hold, ...]:
 
     A lower rank goes first. Ranks compare as tuples: class, moments, the ticket's number.
     """
+    due = _due(ticket, rules)
     if ticket.place:
-        return tuple(Hold(0, rank, "came_back" if rank[0] != BOUND else WAITED_TOO_LONG) for rank in ticket.place)
-    appointment = ticket.appointment
+        behind = (Hold(0, rank, "came_back" if rank[0] != BOUND else WAITED_TOO_LONG) for rank in ticket.place)
+        return (*behind, *(hold for hold in due if hold.since > ticket.placed))  # its hour may still strike
     walk_in = Hold(0, (WALK_IN, ticket.issued, ticket.issued, ticket.number), "waited_longest")
-    if appointment and not appointment.late:
-        due = (DUE, appointment.start, ticket.issued, ticket.number)
-        return (walk_in, Hold(appointment.start - rules.early_minutes * MINUTE, due, "appointment"))
+    if due:
+        return (walk_in, *due)
     if ticket.priority:
         return (Hold(0, (DUE, ticket.issued, ticket.issued, ticket.number), "preferential"),)
     if rules.walk_in_max_wait_minutes is None:
         return (walk_in,)
     over = (BOUND, ticket.issued, ticket.issued, ticket.number)
     return (walk_in, Hold(ticket.issued + rules.walk_in_max_wait_minutes * MINUTE, over, WAITED_TOO_LONG))
+
+
+def _due(ticket: Ticket, rules: Rules) -> tuple[Hold, ...]:
+    """The rank of an appointment in time, held from a while before its hour."""
+    appointment = ticket.appointment
+    if appointment is None or appointment.late:
+        return ()
+    rank = (DUE, appointment.start, ticket.issued, ticket.number)
+    return (Hold(appointment.start - rules.early_minutes * MINUTE, rank, "appointment"),)
 
 
 def held(holds: tuple[Hold, ...], now: Moment, bound: bool) -> Hold:

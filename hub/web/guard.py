@@ -70,7 +70,7 @@ def not_found(response: Response) -> bool:
 def asking() -> Person | None:
     """Who sent this request: the owner of its bearer token, or of its session."""
     if "person" not in g:
-        g.person = _bearer() if request.path.startswith("/api/") else _session()
+        g.person = _session() if request.path.startswith("/staff") else _bearer()
     return g.person
 
 

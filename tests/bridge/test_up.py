@@ -70,6 +70,20 @@ def test_up_ends_with_0_within_five_seconds_and_leaves_nothing_running(up: Hub, 
     wait_until(lambda: not any(part.is_running() for part in parts), 1)
 
 
+@pytest.mark.parametrize("part", ["web", "bridge"])
+def test_a_part_alone_says_ready_once_too(tmp_path: Path, mosquitto: Mosquitto, part: str) -> None:
+    hub = Hub(tmp_path / "hub", part=part, broker=mosquitto.url)
+
+    Process.start(hub, "ready")
+
+    witness = Witness(mosquitto.port)
+    beats = 2 if part == "bridge" else 0
+    witness.wait(lambda: len(witness.of(wire.HUB_TOPIC)) >= beats)
+    witness.close()
+    hub.stop()
+    assert hub.lines.count("ready") == 1
+
+
 @pytest.mark.parametrize("part", ["up", "web", "bridge"])
 def test_a_hub_that_is_told_to_end_while_it_still_starts_ends_with_0(tmp_path: Path, part: str) -> None:
     hub = Hub(tmp_path / "hub", part=part, broker="mqtt://127.0.0.1:1")

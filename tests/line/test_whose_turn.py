@@ -51,6 +51,23 @@ def test_an_appointment_that_comes_too_early_waits_among_the_walk_ins_until_its_
     assert after == ["C001", "P001", "P002"]
 
 
+def test_an_early_appointment_that_let_some_pass_is_due_all_the_same_when_its_time_is_near() -> None:
+    office = Office(at="09:10")
+    office.checks_in("C001", "10:00")
+    for label in ("P001", "P002", "P003", "P004"):
+        office.takes(label)
+    office.does(c.LetPass("citizen", "C001"))
+
+    before = office.line()
+    office.at("09:30")
+    after = office.line()
+    office.does(c.LetPass("citizen", "C001"))
+
+    assert before == ["P001", "P002", "P003", "C001", "P004"]
+    assert after == ["C001", "P001", "P002", "P003", "P004"]
+    assert office.line() == before  # what it gives up once it is due stays given up
+
+
 def test_an_early_appointment_that_is_called_as_a_walk_in_has_waited_longest() -> None:
     office = Office(at="09:00")
     office.checks_in("C001", "11:00")

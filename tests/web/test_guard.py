@@ -89,6 +89,15 @@ def test_who_has_a_token_is_not_limited(web: Web) -> None:
     assert answers == {200}
 
 
+def test_a_token_lifts_the_limits_of_the_phones_page_too(web: Web) -> None:
+    client, headers, token = web.client(), web.headers("admin"), web.give()["token"]
+
+    answers = {client.get(f"/t/{token}", headers=headers).status_code for _ in range(10)}
+    answers |= {client.post(f"/t/{token}/leave", json={}, headers=headers).status_code for _ in range(130)}
+
+    assert 429 not in answers
+
+
 def test_a_proxy_on_this_machine_is_believed_about_addresses_and_nobody_else(web: Web) -> None:
     client = web.client()
     path, wrong = f"/t/{'x' * 22}/leave", {"Accept": "application/json"}
