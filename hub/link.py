@@ -44,11 +44,15 @@ class Broker:
     def at(cls, address: str) -> Broker:
         """Reads HOST:PORT or mqtt[s]://USER:PASSWORD@HOST:PORT; ValueError for anything else."""
         url = urlsplit(address if "://" in address else f"mqtt://{address}")
-        if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
-            raise ValueError(f"broker {address!r}: must be HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT")
-        port = url.port or (8883 if url.scheme == "mqtts" else 1883)
-        password = unquote(url.password) if url.password else None
-        return cls(url.hostname, port, unquote(url.username) if url.username else None, password, url.scheme == "mqtts")
+        try:
+            fits = url.scheme in ("mqtt", "mqtts") and bool(url.hostname) and url.port != 0
+        except ValueError:  # a port that is no number
+            fits = False
+        if not fits:
+            raise ValueError("must be HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT")
+        tls = url.scheme == "mqtts"
+        user, password = (unquote(each) if each else None for each in (url.username, url.password))
+        return cls(url.hostname or "", url.port or (8883 if tls else 1883), user, password, tls)
 
 
 def guarded(callback: Callable[..., None]) -> Callable[..., None]:

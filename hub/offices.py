@@ -288,7 +288,7 @@ def _ranges(day: str, text: str) -> list[tuple[int, int]]:
 def read_offices(path: str | Path, today: date | None = None) -> Fleet:
     """The fleet that the file describes; OfficesError names place and reason."""
     try:
-        body = tomllib.loads(Path(path).read_text("utf-8"))
+        body = tomllib.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:
         raise OfficesError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

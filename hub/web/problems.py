@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from flask import Flask, Response, json, make_response, render_template, request
@@ -76,7 +78,7 @@ def understood(error: Exception) -> Refused:
         case ValidationError():
             first = error.errors(include_url=False, include_input=False)[0]
             field = ".".join(map(str, first["loc"]))
-            return Refused(422, "invalid", f"{field}: {first['msg']}", field)
+            return Refused(422, "invalid", f"{field}: {_plainly(first)}" if field else _plainly(first), field or None)
         case Reused():
             return Refused(422, "key_reused", "Idempotency-Key: it was used with another body", "Idempotency-Key")
         case WrongKey():
@@ -91,6 +93,13 @@ def understood(error: Exception) -> Refused:
                 error.description or status.phrase,
             )
     return Refused(500, "failed", "something went wrong here; it has been written down")
+
+
+def _plainly(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without the words of the library that found it."""
+    if fault["type"] == "string_pattern_mismatch":
+        return "is not written as it must be"
+    return fault["msg"].removeprefix("Value error, ")
 
 
 _CODES = {HTTPStatus.NOT_FOUND: "unknown", HTTPStatus.TOO_MANY_REQUESTS: "too_many"}
