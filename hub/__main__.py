@@ -17,13 +17,16 @@ from functools import cache, partial
 import structlog
 
 from . import settings
+from .booking.errors import BookingError
 from .bridge.bridge import Bridge, adopt
 from .clock import now
 from .link import Broker
 from .offices import Fleet, OfficesError, read_offices
-from .store import Store, StoreError, people, staff
+from .store import Store, StoreError, keys, people, staff
 from .store.store import rebuild_visits
 from .store.upgrade import upgrade
+
+log = structlog.get_logger()
 
 
 def main(words: list[str] | None = None) -> int:
@@ -32,7 +35,7 @@ def main(words: list[str] | None = None) -> int:
     _log_lines()
     try:
         return _COMMANDS[chosen.command](chosen)
-    except (settings.SettingsError, OfficesError, staff.StaffError) as error:
+    except (settings.SettingsError, OfficesError, staff.StaffError, keys.BadKeys, BookingError) as error:
         print(f"torn: {error}", file=sys.stderr)
         return 2
     except (StoreError, OSError) as error:
@@ -66,6 +69,8 @@ def _opened(chosen: argparse.Namespace) -> tuple[Fleet, Store]:
     store = open_store(chosen)
     for office in fleet.plans:
         adopt(store, fleet, office)
+    for warning in keys.warnings(store):
+        log.warning(warning)
     return fleet, store
 
 
@@ -137,6 +142,22 @@ def _appointments(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _people(chosen: argparse.Namespace) -> int:
+    from . import personal
+
+    if chosen.act == "key":
+        print(keys.new())
+        return 0
+    store = open_store(chosen)
+    if chosen.act == "rekey":
+        return personal.rekey(store)
+    which = personal.Which(chosen.document, chosen.locator)
+    if chosen.act == "export":
+        return personal.export(store, which)
+    fleet = read_offices(settings.offices_file(chosen.offices))
+    return personal.erase(store, fleet, which, chosen.dry_run)
+
+
 def _rebuild(chosen: argparse.Namespace) -> int:
     print(f"{rebuild_visits(open_store(chosen))} visits made again from the log")
     return 0
@@ -149,6 +170,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "token": _token,
     "user": _user,
     "appointments": _appointments,
+    "people": _people,
     "rebuild": _rebuild,
 }
 

@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
         "takes over the appointments of an old system; forgets whose the old ones were",
         (DATA, OFFICES, DATABASE),
     ),
+    "people": (
+        "one person's data on request: prints or forgets it; makes a key, and uses a new one",
+        (DATA, OFFICES, DATABASE),
+    ),
     "rebuild": ("makes the table of visits again from the log", (DATA, DATABASE)),
 }
 
@@ -65,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("act", choices=("import", "erase"), help="what to do")
             command.add_argument("file", metavar="FILE", nargs="?", help="the CSV file to import")
             command.add_argument("--dry-run", action="store_true", help="only says what would be done")
+        if name == "people":
+            command.add_argument("act", choices=("export", "erase", "key", "rekey"), help="what to do")
+            command.add_argument("--document", help="of whom: the number of a DNI, NIE or passport")
+            command.add_argument("--locator", help="or the locator of one of their appointments")
+            command.add_argument("--dry-run", action="store_true", help="only says what would be erased")
         if name in ("user", "token"):
             command.add_argument("--role", required=True, choices=ROLES, help="what it may do")
             command.add_argument("--office", help="one office's id; default: every office")

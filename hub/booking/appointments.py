@@ -67,6 +67,7 @@ class Appointment:
     label: str | None = None
     person: Person | None = None
     secret: str = field(default="", repr=False)  # 128 bits, for links
+    sealed: bool = False  # whose it is cannot be read: its key is missing
 
     @property
     def wanted(self) -> Wanted:

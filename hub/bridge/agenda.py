@@ -82,12 +82,14 @@ class Agenda(threading.Thread):
         self._say(day, key, listed, known)
         missing = [one for one in listed if one.id not in known]
         for first in range(0, len(missing), SOME):
+            some = missing[first : first + SOME]
             made: dict[str, agendas.Digests] = {}
-            for one in missing[first : first + SOME]:
+            for one in some:
                 if self.stopping.is_set():
                     return
                 made[one.id] = digests(key, one)
-            self.store.transact(partial(agendas.keep, day=day, made=made))
+            whole = {one.id: made[one.id] for one in some if not one.sealed}  # the others lack their document's
+            self.store.transact(partial(agendas.keep, day=day, made=whole))
             known |= made
             self._say(day, key, listed, known)
 

@@ -30,6 +30,7 @@ from hub.line.commands import Issue
 from hub.line.events import Event, TicketIssued
 from hub.line.plan import HOUR, MINUTE, Moment, Plan, day_begins, day_of, local, moment
 
+from . import keys
 from . import people as persons
 from .schema import appointments, calendar, people
 from .store import Store, Work
@@ -137,8 +138,8 @@ def _lock_days(work: Work, plan: Plan, *starts: Moment) -> None:
 def _lock_document(work: Work, person: Person | None) -> None:
     """Two bookings by one document wait for each other; SQLite has one writer anyway."""
     if person and person.document and work.connection.dialect.name == "postgresql":
-        lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(person.document.number))
-        work.connection.execute(sa.select(lock))
+        for digest in keys.of(work.connection).digests("document", person.document.number):
+            work.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(digest))))
 
 
 def _one_open_each(work: Work, asked: Appointment, now: Moment) -> None:
@@ -242,14 +243,14 @@ def by_id(work: Work, id: str, lock: bool = False) -> Appointment:
 
 def by_document(work: Work, number: str) -> list[Appointment]:
     """The appointments of a document's number, in the order of time, cancelled ones too."""
-    return _all(work.connection, people.c.number == plain(number))
+    return _all(work.connection, persons.has_document(work.connection, number))
 
 
 def is_booked(work: Work, office: str, services: tuple[str, ...], start: Moment, name: str) -> bool:
     """Whether somebody of that name has this very appointment."""
-    same = (appointments.c.office == office) & (appointments.c.start == start) & (people.c.name == name)
+    same = (appointments.c.office == office) & (appointments.c.start == start)
     found = _all(work.connection, same & (appointments.c.standing == Standing.BOOKED.value))
-    return any(one.services == services for one in found)
+    return any(one.services == services and one.person and one.person.name == name for one in found)
 
 
 def proves(one: Appointment, secret: str | None, document: str | None) -> bool:
@@ -308,7 +309,7 @@ _PLACES = sa.select(appointments.c.start, appointments.c.services, appointments.
     | ((appointments.c.standing == Standing.HELD.value) & (appointments.c.held_until > sa.bindparam("now"))),
 )
 _WITH_PEOPLE = (
-    sa.select(appointments, people)
+    sa.select(appointments, people.c.appointment, people.c.key, people.c.parcel)
     .select_from(sa.outerjoin(appointments, people, people.c.appointment == appointments.c.id))
     .order_by(appointments.c.start, appointments.c.id)
 )
@@ -322,14 +323,15 @@ def _services(text: str) -> tuple[str, ...]:
 def _one(work: Work, which: sa.ColumnElement[bool], lock: bool = False) -> Appointment | None:
     query = _WITH_PEOPLE.where(which)
     row = work.connection.execute(query.with_for_update(of=appointments) if lock else query).first()
-    return _read(row) if row else None
+    return _read(work.connection, row) if row else None
 
 
 def _all(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[Appointment]:
-    return [_read(row) for row in connection.execute(_WITH_PEOPLE.where(which)).all()]
+    return [_read(connection, row) for row in connection.execute(_WITH_PEOPLE.where(which)).all()]
 
 
-def _read(row: Any) -> Appointment:
+def _read(connection: sa.Connection, row: Any) -> Appointment:
+    person, secret = persons.owner(connection, row) or (None, "")
     return Appointment(
         id=row.id,
         office=row.office,
@@ -343,6 +345,7 @@ def _read(row: Any) -> Appointment:
         held_until=row.held_until,
         ticket=row.ticket,
         label=row.label,
-        person=persons.read(row),
-        secret=row.secret or "",
+        person=person,
+        secret=secret,
+        sealed=row.parcel is not None and person is None,
     )

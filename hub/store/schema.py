@@ -1,6 +1,6 @@
 """The tables. Moments are milliseconds since 1970; the log is the truth, the rest can be rebuilt or expires."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -158,19 +158,28 @@ appointments = Table(
     Index("appointments_by_ticket", "ticket"),
 )
 
-# All personal data there is, erased some days after the appointment.
+# All personal data there is, erased some days after the appointment. The parcel is encrypted (hub/store/keys.py).
 people = Table(
     "people",
     metadata,
     Column("appointment", String(64), primary_key=True),
-    Column("secret", String(64), nullable=False),
-    Column("kind", String(16)),
-    Column("number", String(20)),
-    Column("name", String(200), nullable=False),
-    Column("email", String(254)),
+    Column("key", String(16), nullable=False),  # the name of the key
+    Column("parcel", LargeBinary, nullable=False),  # name, document, addresses, note, and the secret of the link
+    Column("document", String(40)),  # keyed digests, to find them by
+    Column("email", String(40)),
     Column("phone", String(40)),
-    Column("note", String(500)),
-    Index("people_by_number", "number"),
+    Index("people_by_document", "document"),
+    Index("people_by_email", "email"),
+    Index("people_by_phone", "phone"),
+    Index("people_by_key", "key"),
+)
+
+# The key of the personal data, as long as the environment has none.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(64), nullable=False),
 )
 
 # Who looked at whose data, and when.

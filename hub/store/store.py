@@ -285,12 +285,13 @@ _PATIENCE = {
 
 
 def _durable(connection: Any, record: Any) -> None:
-    """WAL, and on the disk before a commit returns; BEGIN is ours (below), not the driver's."""
+    """WAL, on the disk before a commit returns, and deleted means gone; BEGIN is ours (below), not the driver's."""
     connection.isolation_level = None
     # Of several processes that open a new file at once, one changes its mode; SQLite lets the others fail, not wait.
     if not _in_turn(connection, "PRAGMA journal_mode = WAL"):
         connection.execute("PRAGMA journal_mode = WAL")  # raises why not
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _immediate(connection: sa.Connection) -> None:

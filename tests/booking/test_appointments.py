@@ -364,17 +364,6 @@ def test_personal_data_is_erased_thirty_days_after_the_appointment_and_the_rest_
     assert found(desk, one) == replace(one, person=None, secret="")
 
 
-def test_personal_data_stands_in_one_table_alone(desk: Desk) -> None:
-    desk.act(store_of.book, store_of.new("mont-roig", ("padro",), at(desk.plan, 9), person=somebody(87654321)))
-
-    with desk.store.begin() as connection:
-        tables = {
-            table.name: str(connection.execute(sa.select(table)).all()) for table in schema.metadata.sorted_tables
-        }
-
-    assert [name for name, rows in tables.items() if dni(87654321) in rows or "Persona" in rows] == ["people"]
-
-
 def test_each_look_at_whose_an_appointment_is_is_written_down(desk: Desk) -> None:
     one = desk.book(at(desk.plan, 9))
 

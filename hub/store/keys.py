@@ -1,0 +1,218 @@
+"""The keys of the personal data: from the environment, or one that is made once and kept in the database.
+
+    ring = keys.of(connection)
+    sealed = ring.seal("an appointment's id", b"...")      # AES-256-GCM, bound to that id
+    ring.open("an appointment's id", ring.newest.name, sealed)
+
+`TORN_KEYS` holds the keys, newest first, with commas or white space between; or the path of a file that
+does. From each secret, HKDF (RFC 5869) makes one key that encrypts, one for digests, and a name, which
+stands beside what was encrypted with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy.exc import IntegrityError
+
+from .schema import keys, people
+from .store import Store, StoreError, Work
+
+VARIABLE = "TORN_KEYS"
+BYTES = 32
+NONCE = 12  # bytes: what AES-GCM takes (NIST SP 800-38D, 8.2.2)
+
+
+class BadKeys(StoreError, ValueError):
+    """The keys that were given cannot be used. The message never shows one."""
+
+
+class KeyMissing(StoreError, LookupError):
+    """Something was encrypted with a key that is not there."""
+
+
+class Damaged(StoreError, ValueError):
+    """What is in the database was not encrypted with the key that it names, or for another row."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One secret of 32 bytes, and what is made of it."""
+
+    secret: bytes = field(repr=False)
+
+    @cached_property
+    def name(self) -> str:
+        """Stands beside what was encrypted with this key, and says nothing of it."""
+        return self._derived(b"torn: name of the key", 8).hex()
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """Encrypts and decrypts."""
+        return AESGCM(self._derived(b"torn: personal data", BYTES))
+
+    @cached_property
+    def digests(self) -> bytes:
+        """The key of the digests by which a person is found."""
+        return self._derived(b"torn: digests of personal data", BYTES)
+
+    def digest(self, what: str, text: str) -> str:
+        """What stands for a document's number, a telephone or an e-mail; `what` keeps the three apart."""
+        return hmac.digest(self.digests, f"{what}:{text}".encode(), "sha256").hex()[:40]
+
+    def _derived(self, purpose: bytes, length: int) -> bytes:
+        return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(self.secret)
+
+
+@dataclass(frozen=True)
+class Ring:
+    """All keys there are, newest first. The newest encrypts, each decrypts what names it."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def newest(self) -> Key:
+        """The key with which is encrypted."""
+        if not self.keys:
+            raise KeyMissing("there is no key for personal data yet: start the hub, or set TORN_KEYS")
+        return self.keys[0]
+
+    @cached_property
+    def by_name(self) -> dict[str, Key]:
+        """The keys by what stands beside the data."""
+        return {key.name: key for key in self.keys}
+
+    def seal(self, of: str, plain: bytes) -> bytes:
+        """Encrypts with the newest key; `of` says what it belongs to, and nobody else can open it."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + self.newest.cipher.encrypt(nonce, plain, of.encode())
+
+    def open(self, of: str, name: str, sealed: bytes) -> bytes:
+        """Decrypts. KeyMissing, or Damaged."""
+        key = self.by_name.get(name)
+        if key is None:
+            raise KeyMissing(missing(name))
+        try:
+            return key.cipher.decrypt(sealed[:NONCE], sealed[NONCE:], of.encode())
+        except (InvalidTag, ValueError):
+            raise Damaged(f"the personal data of {of} was changed outside of this program") from None
+
+    def digests(self, what: str, text: str) -> list[str]:
+        """Its digest by each key, in one order everywhere: a row has that of the key it was written with."""
+        return sorted(key.digest(what, text) for key in self.keys)
+
+
+def missing(name: str) -> str:
+    """What to do about a key that is not there."""
+    return f"personal data is encrypted with the key {name}, which is missing: put it behind the others in {VARIABLE}"
+
+
+# --- where they come from -------------------------------------------------------------------
+
+
+def new() -> str:
+    """A new key as `TORN_KEYS` takes it: 32 random bytes in URL-safe Base64."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(BYTES)).decode()
+
+
+def configured() -> tuple[Key, ...]:
+    """The keys of the environment, newest first; none if it has none. BadKeys if they cannot be read."""
+    said = os.environ.get(VARIABLE, "").strip()
+    if said.startswith("/"):
+        try:
+            said = Path(said).read_text("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadKeys(f"{VARIABLE}: the file {said} cannot be read: {type(error).__name__}") from None
+    return tuple(map(_key, said.replace(",", " ").split()))
+
+
+def _key(text: str) -> Key:
+    try:
+        secret = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        secret = b""
+    if len(secret) != BYTES:
+        raise BadKeys(f"{VARIABLE}: a key is 32 bytes in URL-safe Base64: `python -m hub people key` makes one")
+    return Key(secret)
+
+
+_rings: WeakKeyDictionary[sa.Engine, Ring] = WeakKeyDictionary()
+
+
+def of(connection: sa.Connection) -> Ring:
+    """The keys for this database: the environment's, then its own. They are read once a process."""
+    ring = _rings.get(connection.engine)
+    if ring is None:
+        ring = Ring((*configured(), *_kept(connection)))
+        if ring.keys:
+            _rings[connection.engine] = ring
+    return ring
+
+
+def forget(engine: sa.Engine) -> None:
+    """Has the keys of this database read again."""
+    _rings.pop(engine, None)
+
+
+def _kept(connection: sa.Connection) -> Iterable[Key]:
+    return [_key(text) for text in connection.execute(sa.select(keys.c.key).order_by(keys.c.id.desc())).scalars()]
+
+
+def make(connection: sa.Connection) -> None:
+    """Keeps a key in the database if there is none anywhere."""
+    if not of(connection).keys:
+        connection.execute(keys.insert().values(id=1, key=new()))
+
+
+def ensure(store: Store) -> None:
+    """The same, whatever number of processes starts at once."""
+    with store.begin() as connection:
+        if of(connection).keys:
+            return
+    try:
+        with store.begin(write=True) as connection:
+            make(connection)
+    except IntegrityError:
+        forget(store.engine)  # another process was quicker: its key is read when it is needed
+
+
+# --- which of them are needed ---------------------------------------------------------------
+
+
+def in_use(connection: sa.Connection) -> set[str]:
+    """The names of the keys with which something is encrypted."""
+    return set(connection.execute(sa.select(people.c.key).distinct()).scalars())
+
+
+def warnings(store: Store) -> list[str]:
+    """What whoever starts the hub should know of its keys; one sentence each."""
+    with store.begin() as connection:
+        said = [missing(name) for name in sorted(in_use(connection) - set(of(connection).by_name))]
+        if not configured():
+            said.append(
+                "the key of the personal data is kept in the database, so that backups carry it: "
+                f"`python -m hub people key` makes one to set in {VARIABLE}, `people rekey` then uses it"
+            )
+    return said
+
+
+def drop_kept(work: Work) -> int:
+    """Removes the database's own keys once the environment has one and nothing needs them; how many."""
+    needed = in_use(work.connection)
+    if not configured() or needed & {key.name for key in _kept(work.connection)}:
+        return 0
+    return work.connection.execute(keys.delete()).rowcount
