@@ -21,6 +21,7 @@ from .booking.errors import BookingError
 from .bridge.bridge import Bridge, adopt
 from .clock import now
 from .link import Broker
+from .messages.post import BadSettings, from_environment
 from .offices import Fleet, OfficesError, read_offices
 from .store import Store, StoreError, keys, people, staff
 from .store.store import rebuild_visits
@@ -35,7 +36,7 @@ def main(words: list[str] | None = None) -> int:
     _log_lines()
     try:
         return _COMMANDS[chosen.command](chosen)
-    except (settings.SettingsError, OfficesError, staff.StaffError, keys.BadKeys, BookingError) as error:
+    except (settings.SettingsError, OfficesError, staff.StaffError, keys.BadKeys, BadSettings, BookingError) as error:
         print(f"torn: {error}", file=sys.stderr)
         return 2
     except (StoreError, OSError) as error:
@@ -86,7 +87,7 @@ def _up(chosen: argparse.Namespace) -> int:
     own = None if chosen.broker else settings.address(chosen.mqtt, settings.MQTT)
     broker = Broker(*own) if own else settings.broker(chosen.broker)
     fleet, store = _opened(chosen)
-    return Up(store, fleet, http, own, broker, public_url(fleet, http)).run()
+    return Up(store, fleet, http, own, broker, public_url(fleet, http), from_environment()).run()
 
 
 def _web(chosen: argparse.Namespace) -> int:
@@ -101,7 +102,7 @@ def _web(chosen: argparse.Namespace) -> int:
 def _bridge(chosen: argparse.Namespace) -> int:
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    bridge = Bridge(store, fleet, settings.broker(chosen.broker), public_url(fleet, http))
+    bridge = Bridge(store, fleet, settings.broker(chosen.broker), public_url(fleet, http), from_environment())
     bridge.ready = cache(_say_ready)  # it is called again and again, and said once
     signal.signal(signal.SIGTERM, bridge.stop)
     signal.signal(signal.SIGINT, bridge.stop)

@@ -23,6 +23,7 @@ import structlog
 from . import broker as embedded
 from .bridge.bridge import Bridge
 from .link import Broker
+from .messages.post import Ways
 from .offices import Fleet
 from .settings import SettingsError
 from .store import Store
@@ -41,7 +42,14 @@ class Up:
     """The supervisor. `run` returns 0 after SIGTERM or SIGINT."""
 
     def __init__(
-        self, store: Store, fleet: Fleet, http: tuple[str, int], own: tuple[str, int] | None, broker: Broker, url: str
+        self,
+        store: Store,
+        fleet: Fleet,
+        http: tuple[str, int],
+        own: tuple[str, int] | None,
+        broker: Broker,
+        url: str,
+        ways: Ways,
     ) -> None:
         self.store = store
         self.fleet = fleet
@@ -49,6 +57,7 @@ class Up:
         self.own = own
         self.broker = broker
         self.url = url
+        self.ways = ways
         self.stopping = threading.Event()
         self.bridged = _fork.Event()
         self._parts: dict[str, Callable[[], None]] = {"bridge": self._bridge, "web": self._web}
@@ -86,7 +95,7 @@ class Up:
             embedded.run(*self.own)
 
     def _bridge(self) -> None:
-        bridge = Bridge(self.store, self.fleet, self.broker, self.url)
+        bridge = Bridge(self.store, self.fleet, self.broker, self.url, self.ways)
         bridge.ready = self.bridged.set
         signal.signal(signal.SIGTERM, bridge.stop)
         signal.signal(signal.SIGINT, bridge.stop)

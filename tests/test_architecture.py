@@ -27,6 +27,7 @@ HUB_ARROWS = {
     "hub.store": {"hub.line", "hub.booking"},
     "hub.forecast": {"hub.line"},
     "hub.booking": {"hub.line"},
+    "hub.messages": {"hub.booking", "hub.clock", "hub.line", "hub.offices", "hub.store"},
 }
 
 # Libraries that only one place may touch.

@@ -23,6 +23,8 @@ from hub.clock import now
 from hub.line import commands as c
 from hub.line.plan import HOUR, Moment, day_of
 from hub.link import Broker, Link
+from hub.messages.post import Ways
+from hub.messages.sender import Sender
 from hub.offices import Device, Fleet
 from hub.store import Store, StoreError, Work, answers, appointments, journals, leases, people
 
@@ -47,7 +49,7 @@ Came = tuple[str, str, Message]  # kind, device or office, message
 class Bridge:
     """One bridge process. `run` returns once `stop` was called."""
 
-    def __init__(self, store: Store, fleet: Fleet, broker: Broker, public_url: str) -> None:
+    def __init__(self, store: Store, fleet: Fleet, broker: Broker, public_url: str, ways: Ways | None = None) -> None:
         self.store = store
         self.fleet = fleet
         self.track = f"{public_url}/t/"
@@ -57,6 +59,7 @@ class Bridge:
         self.health = Health(store)
         self.relays: dict[str, Relay] = {}
         self.agenda = Agenda(store, fleet, lambda: bool(self.relays))
+        self.sender = Sender(store, fleet, ways or Ways(), public_url)
         self.stopping = threading.Event()
         self.ready: Callable[[], None] = lambda: None  # called while every office is worked for
         self._inbox: queue.SimpleQueue[Came] = queue.SimpleQueue()
@@ -111,6 +114,7 @@ class Bridge:
         self.link.start()
         self.beat.start()
         self.agenda.start()
+        self.sender.start()
         while not self.stopping.is_set():
             self._handle(self._gather(max(0.0, min([self._next_tick, *self._due.values()]) - time.monotonic())))
             self._publish_due()
@@ -149,6 +153,7 @@ class Bridge:
         return None
 
     def _leave(self) -> None:
+        self.sender.stop()
         self.beat.stop()
         self.agenda.stop()
         for office, relay in self.relays.items():

@@ -25,12 +25,13 @@ from hub.booking import slots
 from hub.booking.appointments import HOLD, Appointment, Person, Standing
 from hub.booking.documents import plain
 from hub.booking.errors import AlreadyBooked, AlreadyCheckedIn, Cancelled, NoAppointment
-from hub.booking.slots import PUBLIC, Terms, Wanted
+from hub.booking.notices import Notice
+from hub.booking.slots import PUBLIC, TAKEN_OVER, Terms, Wanted
 from hub.line.commands import Issue
 from hub.line.events import Event, TicketIssued
 from hub.line.plan import HOUR, MINUTE, Moment, Plan, day_begins, day_of, local, moment
 
-from . import keys
+from . import keys, outbox
 from . import people as persons
 from .schema import appointments, calendar, people
 from .store import Store, Work
@@ -60,7 +61,12 @@ def book(work: Work, plan: Plan, asked: Appointment, now: Moment, terms: Terms =
     _lock_days(work, plan, asked.start)
     _free(work, plan, asked, now, terms)
     _one_open_each(work, asked, now)
-    return _write(work, asked, now)
+    one = _write(work, asked, now)
+    if terms is TAKEN_OVER:
+        outbox.remind(work, plan, one, now)
+    else:
+        outbox.tell(work, plan, one, Notice.CONFIRMED, now)
+    return one
 
 
 def hold(work: Work, plan: Plan, asked: Appointment, now: Moment, terms: Terms = PUBLIC) -> Appointment:
@@ -81,7 +87,9 @@ def confirm(work: Work, plan: Plan, id: str, person: Person, now: Moment, langua
     if not held.takes_place(now):
         _free(work, plan, asked, now, PUBLIC)
     _one_open_each(work, asked, now)
-    return _write(work, asked, now)
+    one = _write(work, asked, now)
+    outbox.tell(work, plan, one, Notice.CONFIRMED, now)
+    return one
 
 
 def move(work: Work, plan: Plan, one: Appointment, start: Moment, now: Moment, terms: Terms = PUBLIC) -> Appointment:
@@ -91,6 +99,7 @@ def move(work: Work, plan: Plan, one: Appointment, start: Moment, now: Moment, t
     _lock_days(work, plan, one.start, start)
     if start != one.start:
         _free(work, plan, moved, now, terms)
+        outbox.tell(work, plan, moved, Notice.MOVED, now)
     return _write(work, moved, now)
 
 
@@ -101,14 +110,27 @@ def cancel(work: Work, plan: Plan, one: Appointment, now: Moment) -> Appointment
         return one
     one = _changeable(work, one)
     _lock_days(work, plan, one.start)
+    if one.standing is Standing.BOOKED:
+        outbox.tell(work, plan, one, Notice.CANCELLED, now)
     return _write(work, replace(one, standing=Standing.CANCELLED, held_until=None), now)
 
 
 def change(work: Work, plan: Plan, one: Appointment, now: Moment, **changes: Any) -> Appointment:
-    """Writes down a new note, language, grace ("running late"), or person; `move` changes the hour."""
+    """Writes down a new note, language, grace ("running late"), or person; `move` changes the hour.
+
+    A new address is told of the appointment, and one that was taken away is told nothing any more.
+    """
     one = _changeable(work, one)
+    changed = replace(one, **changes)
+    if _addresses(changed) != _addresses(one):
+        outbox.forget(work, one.id)
+        outbox.tell(work, plan, changed, Notice.CONFIRMED, now)
     _lock_days(work, plan, one.start)
-    return _write(work, replace(one, **changes), now)
+    return _write(work, changed, now)
+
+
+def _addresses(one: Appointment) -> tuple[str | None, str | None]:
+    return (one.person.email, one.person.phone) if one.person else (None, None)
 
 
 def _changeable(work: Work, one: Appointment) -> Appointment:

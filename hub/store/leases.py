@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from hub.line.plan import Moment
+
 from .schema import leases, topics
 from .store import Store
 
@@ -51,6 +53,13 @@ _CLOCKS: dict[str, sa.ColumnElement[int]] = {
     "sqlite": sa.cast((sa.func.julianday("now") - 2440587.5) * 86400000, sa.BigInteger),
     "postgresql": sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger),
 }
+
+
+def database_time(connection: sa.Connection) -> Moment:
+    """Now, by the one clock that all processes share."""
+    return int(connection.execute(sa.select(_CLOCKS[connection.dialect.name])).scalar_one())
+
+
 _OWN = [leases.c[name] == sa.bindparam(f"_{name}") for name in ("name", "holder", "term")]
 _HELD = sa.select(leases.c.term).where(*_OWN)
 _RENEW = {name: leases.update().where(*_OWN).values(until=clock + SECONDS * 1000) for name, clock in _CLOCKS.items()}

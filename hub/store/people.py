@@ -23,7 +23,7 @@ from hub.booking.documents import plain
 from hub.line.plan import HOUR, Moment, Plan
 
 from . import keys
-from .schema import appointments, digests, looks, people
+from .schema import appointments, digests, looks, outbox, people
 from .store import Work
 
 log = structlog.get_logger()
@@ -227,13 +227,15 @@ def erase_old(work: Work, plan: Plan, now: Moment, dry_run: bool = False) -> int
     due = people.c.appointment.in_(over)
     if dry_run:
         return work.connection.execute(sa.select(sa.func.count()).select_from(people).where(due)).scalar() or 0
+    work.connection.execute(outbox.delete().where(outbox.c.appointment.in_(over)))
     return work.connection.execute(people.delete().where(due)).rowcount
 
 
 def erase(work: Work, one: Appointment) -> None:
     """Forgets at once whose an appointment is or was: its owner asks for it."""
     work.connection.execute(people.delete().where(people.c.appointment == one.id))
-    work.connection.execute(digests.delete().where(digests.c.appointment == one.id))
+    for kept in (digests, outbox):
+        work.connection.execute(kept.delete().where(kept.c.appointment == one.id))
 
 
 def rekey(work: Work, after: str, most: int) -> str | None:

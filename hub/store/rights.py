@@ -16,7 +16,7 @@ from hub.booking.errors import NoAppointment
 from hub.line.plan import Moment, Plan
 
 from . import appointments as store
-from . import people
+from . import outbox, people
 from .store import Work
 
 
@@ -41,11 +41,14 @@ def export(work: Work, some: Sequence[Appointment], who: str, now: Moment) -> di
     looks = people.looks_at(work, some)
     return {
         "exported": wire.stamp(now),
-        "appointments": [_all_of(one, [look for look in looks if look.appointment == one.id]) for one in some],
+        "appointments": [
+            _all_of(one, [look for look in looks if look.appointment == one.id], outbox.of(work, one.id))
+            for one in some
+        ],
     }
 
 
-def _all_of(one: Appointment, looks: Sequence[people.Look]) -> dict[str, Any]:
+def _all_of(one: Appointment, looks: Sequence[people.Look], told: Sequence[outbox.Message]) -> dict[str, Any]:
     whose = one.person
     document = whose.document if whose else None
     return {
@@ -62,6 +65,7 @@ def _all_of(one: Appointment, looks: Sequence[people.Look]) -> dict[str, Any]:
         "phone": whose.phone if whose else None,
         "note": whose.note if whose else None,
         "looks": [{"at": wire.stamp(look.at), "who": look.who, "what": look.what} for look in looks],
+        "messages": [{"due": wire.stamp(each.due), "what": each.notice.value, "state": each.state} for each in told],
     }
 
 

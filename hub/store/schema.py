@@ -182,6 +182,22 @@ keys = Table(
     Column("key", String(64), nullable=False),
 )
 
+# What people are to be told of their appointments; neither addresses nor texts.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("appointment", String(64), nullable=False),
+    Column("notice", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),  # by the database's clock
+    Column("reason", String(200)),  # why it could not be sent
+    Index("outbox_by_time", "state", "next_at"),
+    Index("outbox_by_appointment", "appointment"),
+)
+
 # Who looked at whose data, and when.
 looks = Table(
     "looks",

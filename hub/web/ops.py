@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from hub.store import StoreError
+from hub.store import StoreError, outbox
 
 from . import openapi
 from .hall import hall
@@ -26,6 +26,7 @@ class Metrics:
         self.seconds = Histogram("torn_request_seconds", "Time to answer", ("audience",), registry=r)
         self.streams = Gauge("torn_streams", "Phones, boards and staff pages that are open", registry=r)
         self.waiting = Gauge("torn_waiting", "People who wait", ("office",), registry=r)
+        self.messages = Gauge("torn_messages", "Messages to people with an appointment", ("state",), registry=r)
         self.hub = Gauge("torn_hub_here", "Whether the hub's beat is heard", registry=r)
         self.broker = Gauge("torn_broker_connected", "Whether the broker is connected", registry=r)
 
@@ -76,10 +77,19 @@ def metrics() -> Response:
     counted.streams.set(live.streams)
     counted.hub.set(live.hub_here)
     counted.broker.set(hall().link.connected)
+    for state, count in _messages().items():
+        counted.messages.labels(state).set(count)
     for office in hall().fleet.plans:
         line = live.line(office)
         counted.waiting.labels(office).set(line["waiting"] if line else 0)
     return Response(generate_latest(counted.registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _messages() -> dict[str, int]:
+    try:
+        return outbox.counts(hall().store)
+    except StoreError:
+        return {}  # /readyz says so
 
 
 @pages.get("/api/openapi.json")

@@ -185,7 +185,9 @@ def test_a_bridge_that_ends_says_nothing_of_machines_that_never_spoke(alone: Hub
 
     alone.stop()
 
-    assert [line for line in alone.lines if "level=warning" in line and "local feasts" not in line] == []
+    expected = ("local feasts", "TORN_KEYS")  # said to the technician at every start
+    warnings = [line for line in alone.lines if "level=warning" in line]
+    assert [line for line in warnings if not any(words in line for words in expected)] == []
 
 
 # --- what is wrong ----------------------------------------------------------------------------
