@@ -62,6 +62,8 @@ class Fleet:
     plans: Mapping[str, Plan]
     devices: Mapping[str, Device]
     public_url: str | None = None
+    municipality: str = ""  # who answers for personal data
+    privacy_url: str = ""  # where it says all about them
 
     def of(self, office: str) -> list[Device]:
         """The machines of one office."""
@@ -137,6 +139,7 @@ class _Service(_Table):
     minutes: Annotated[int, Field(ge=1, le=480)] = 10
     bookable: bool = True
     by_appointment_reason: Text | None = None
+    bring: dict[Language, Annotated[list[Text], Field(min_length=1, max_length=12)]] = {}
 
 
 class _Desk(_Table):
@@ -182,6 +185,7 @@ class _Office(_Table):
     name: Annotated[Text, Field(max_length=100)]  # told to desks, whose messages stay under a kilobyte
     timezone: str
     telephone: Annotated[str, Field(max_length=40), AfterValidator(_printable)] = ""
+    address: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = ""
     hours: Hours
     season: list[_Season] = []
     holidays: _Holidays | None = None  # without it, no day of the week's hours is shut
@@ -219,6 +223,8 @@ class _Office(_Table):
 
 class _File(_Table):
     public_url: Address | None = None
+    municipality: Text | None = None
+    privacy_url: Address | None = None
     office: Annotated[list[_Office], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -300,7 +306,7 @@ def read_offices(path: str | Path, today: date | None = None) -> Fleet:
     year = (today or datetime.now(UTC).date()).year
     plans = {office.id: _plan(office, year) for office in file.office}
     devices = {device.id: device for office in file.office for device in _devices(office)}
-    return Fleet(plans, devices, file.public_url)
+    return Fleet(plans, devices, file.public_url, file.municipality or "", file.privacy_url or "")
 
 
 def _place(error: ValidationError, body: dict[str, Any]) -> str:
@@ -325,7 +331,7 @@ def _has(here: Any, step: Any) -> bool:
 
 
 def _plan(office: _Office, year: int) -> Plan:
-    services = tuple(Service(**service.model_dump()) for service in office.service)
+    services = tuple(_service(service) for service in office.service)
     every = tuple(service.id for service in services)
     return Plan(
         office=office.id,
@@ -336,6 +342,7 @@ def _plan(office: _Office, year: int) -> Plan:
         hours=week(office.hours),
         rules=Rules(**{f.name: getattr(office.rules, f.name) for f in fields(Rules)}),
         telephone=office.telephone,
+        address=office.address,
         seasons=tuple(Season(s.first.isoformat(), s.to.isoformat(), week(s.hours)) for s in office.season),
         closed=_closed(office, year),
         no_appointments=tuple(sorted({day.isoformat() for day in office.no_appointments})),
@@ -343,6 +350,10 @@ def _plan(office: _Office, year: int) -> Plan:
         appointment_letter=office.appointment_letter,
         languages=tuple(office.languages),
     )
+
+
+def _service(service: _Service) -> Service:
+    return Service(**service.model_dump() | {"bring": {at: tuple(papers) for at, papers in service.bring.items()}})
 
 
 def _closed(office: _Office, year: int) -> tuple[str, ...]:

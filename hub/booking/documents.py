@@ -8,7 +8,7 @@ from stdnum.es import dni, nie
 from stdnum.exceptions import InvalidChecksum, ValidationError
 
 from .appointments import Document, Kind
-from .errors import BadDocument
+from .errors import BadDocument, WrongLetter
 
 PASSPORT = re.compile(r"(?=.*[0-9])[A-Z0-9]{5,15}")
 _RULES = {Kind.DNI: dni, Kind.NIE: nie}
@@ -35,6 +35,6 @@ def document(kind: str, number: str) -> Document:
             known, _RULES[known].validate(written.zfill(9) if known is Kind.DNI and len(written) > 4 else written)
         )
     except InvalidChecksum:
-        raise BadDocument(f"document: the letter does not go with the number of this {known.upper()}") from None
+        raise WrongLetter(f"document: the letter does not go with the number of this {known.upper()}") from None
     except ValidationError:
         raise BadDocument(f"document: a {known.upper()} is {_SHAPES[known]}") from None

@@ -36,6 +36,10 @@ class BadDocument(BookingError, ValueError):
     field = "document"
 
 
+class WrongLetter(BadDocument):
+    """The letter of a DNI or NIE does not go with its number: a slip of the finger, most often."""
+
+
 class AlreadyBooked(BookingError, RuntimeError):
     """The document has an open appointment for that procedure."""
 

@@ -253,7 +253,7 @@ def unpack(text: str) -> Event:
 def plan_from(body: dict[str, Any]) -> Plan:
     """A plan as `pack` wrote it."""
     parts: dict[str, Any] = {
-        "services": tuple(Service(**service) for service in body["services"]),
+        "services": tuple(Service(**service | {"bring": _bring(service)}) for service in body["services"]),
         "desks": tuple(DeskPlan(desk["id"], tuple(desk["services"])) for desk in body["desks"]),
         "rules": Rules(**body["rules"]),
         "hours": _tuples(body["hours"]),
@@ -263,6 +263,10 @@ def plan_from(body: dict[str, Any]) -> Plan:
         "languages": tuple(body["languages"]),
     }
     return Plan(**body | parts)
+
+
+def _bring(service: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {language: tuple(papers) for language, papers in service.get("bring", {}).items()}
 
 
 def _tuples(value: Any) -> Any:

@@ -44,6 +44,7 @@ class Service:
     minutes: int = 10
     bookable: bool = True
     by_appointment_reason: str | None = None  # the rule by which it is not had without an appointment
+    bring: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the papers, by language
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Plan:
     hours: Week
     rules: Rules = Rules()
     telephone: str = ""
+    address: str = ""
     seasons: tuple[Season, ...] = ()
     closed: tuple[str, ...] = ()  # holidays and local feasts, as 2026-12-25
     no_appointments: tuple[str, ...] = ()  # days on which nobody can book, though the doors open

@@ -8,7 +8,7 @@ from hub.link import Link
 from hub.offices import Fleet
 from hub.store import Store
 
-from . import api, appointments, guard, language, ops, phone, problems, public, staff
+from . import api, appointments, book, guard, language, mine, ops, phone, problems, public, staff
 from .hall import Hall
 from .live import Live
 
@@ -29,16 +29,19 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
 
     limiter = guard.new_limiter()
     limiter.init_app(app)
-    for audience in (public, phone, staff, api, appointments):
+    for audience in (public, book, mine, phone, staff, api, appointments):
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
         limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
     limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
     limiter.limit(guard.WRONG_TOKENS, methods=["GET", "PATCH", "DELETE"], deduct_when=guard.not_found)(
         appointments.pages
     )
+    limiter.limit(guard.WRONG_TOKENS, methods=["GET", "POST"], deduct_when=guard.not_found)(mine.pages)
+    for view, most in (("book.hold", guard.HOLDS), ("book.filled_in", guard.BOOKINGS)):
+        limiter.limit(most, methods=["POST"], exempt_when=guard.other_than(view), deduct_when=guard.done)(book.pages)
     limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
 
-    for audience in (public, phone, staff, api, appointments, ops):
+    for audience in (public, book, mine, phone, staff, api, appointments, ops):
         app.register_blueprint(audience.pages)
     app.register_blueprint(staff.door)
     return app

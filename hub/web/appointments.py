@@ -203,14 +203,18 @@ def check_in(office: str) -> Response:
 
     def act(work: Work, at: Moment) -> Answer:
         found = store.by_document(work, number) if number else [store.by_locator(work, body.locator or "")]
-        one = store.for_today(found, plan, at)
-        ticket, token = str(uuid.uuid4()), secrets.token_urlsafe(16)
-        command = c.Issue(by, ticket, token, "", (), first_number=RECEPTION_FIRST, language=one.language)
-        store.check_in(work, plan, one, command, at)
-        label = work.state(office).tickets[ticket].label
-        return HTTPStatus.CREATED, {"ticket": ticket, "label": label, "token": token, "wait": None}
+        return HTTPStatus.CREATED, give_number(work, plan, store.for_today(found, plan, at), by, at)
 
     return once(office, by, act)
+
+
+def give_number(work: Work, plan: Plan, one: Appointment, by: str, at: Moment) -> dict[str, Any]:
+    """Puts who has an appointment into the line, with a number of reception's own range."""
+    ticket, token = str(uuid.uuid4()), secrets.token_urlsafe(16)
+    command = c.Issue(by, ticket, token, "", (), first_number=RECEPTION_FIRST, language=one.language)
+    store.check_in(work, plan, one, command, at)
+    label = work.state(plan.office).tickets[ticket].label
+    return {"ticket": ticket, "label": label, "token": token, "wait": None}
 
 
 @pages.get("/offices/<office>/expected")

@@ -29,6 +29,8 @@ READS = "1200 per minute"  # from one address: a whole office may be behind one
 WRITES = "120 per minute"
 WRONG_TOKENS = "20 per minute"
 SIGN_INS = "20 per minute"
+HOLDS = "60 per 10 minutes"  # places kept while forms are filled in: behind one address may be a whole mobile network
+BOOKINGS = "60 per hour"
 
 CSP = "; ".join(
     (
@@ -62,6 +64,16 @@ def new_limiter() -> Limiter:
 def not_found(response: Response) -> bool:
     """Whether somebody guessed a token wrongly."""
     return response.status_code == HTTPStatus.NOT_FOUND
+
+
+def done(response: Response) -> bool:
+    """Whether a form has had its effect: what was refused is not counted."""
+    return response.status_code == HTTPStatus.SEE_OTHER
+
+
+def other_than(view: str) -> Callable[[], bool]:
+    """For a limit that is for one view of its blueprint."""
+    return lambda: request.endpoint != view
 
 
 # --- who asks -------------------------------------------------------------------------------
@@ -192,7 +204,7 @@ def _with_headers(response: Response) -> Response:
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
-    if request.path.startswith(("/t/", "/staff", "/api/")):
+    if request.path.startswith(("/t/", "/book/", "/staff", "/api/")):
         headers["X-Robots-Tag"] = "noindex"
     if hall().public_url.startswith("https://"):
         headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+from typing import TypeVar
+from urllib.parse import urlencode
 
 from flask import Flask, Response, g, request
-from flask_babel import Babel, format_datetime, get_locale
+from flask_babel import Babel, format_date, format_datetime, get_locale
 
 from hub.line.plan import Moment, Plan, local
 
 LANGUAGES = {"ca": "Català", "es": "Castellano", "en": "English", "fr": "Français"}
 COOKIE = "torn_lang"
+Said = TypeVar("Said")
 A_YEAR = 365 * 24 * 3600
 
 
@@ -18,7 +22,18 @@ def register(app: Flask) -> None:
     """Has every page speak the language of who reads it."""
     Babel(app, default_locale="ca", default_translation_directories="translations", locale_selector=_choose)
     app.after_request(_remember)
-    app.jinja_env.globals.update(languages=LANGUAGES, language=language, named=named, clock=clock, weekday=weekday)
+    app.jinja_env.globals.update(
+        languages=LANGUAGES,
+        in_language=in_language,
+        language=language,
+        named=named,
+        clock=clock,
+        weekday=weekday,
+        day_of=day_of,
+        in_words=in_words,
+        day_name=day_name,
+        month_name=month_name,
+    )
 
 
 def _choose() -> str:
@@ -40,8 +55,14 @@ def language() -> str:
     return str(get_locale() or "ca")
 
 
-def named(names: Mapping[str, str]) -> str:
-    """A name in the reader's language, or in the first there is."""
+def in_language(code: str) -> str:
+    """This page's address in another language, with all else that stands in it."""
+    words = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return "?" + urlencode([*words, ("lang", code)])
+
+
+def named(names: Mapping[str, Said]) -> Said:
+    """A name, or whatever else is said in several languages, in the reader's language, or in the first there is."""
     return names.get(language()) or names.get("ca") or next(iter(names.values()))
 
 
@@ -53,3 +74,23 @@ def clock(plan: Plan, at: Moment) -> str:
 def weekday(plan: Plan, at: Moment) -> str:
     """A coming moment with its day, in the reader's language: dimarts 24, 09:00."""
     return format_datetime(local(plan, at), "EEEE d, HH:mm", rebase=False)
+
+
+def day_of(plan: Plan, at: Moment) -> date:
+    """The calendar day of a moment on the office's clock."""
+    return local(plan, at).date()
+
+
+def in_words(day: date) -> str:
+    """A day without its year, in the reader's language: dimarts 24 de novembre."""
+    return format_date(day, "EEEE d 'de' MMMM" if language() == "es" else "EEEE d MMMM")
+
+
+def day_name(day: date, pattern: str = "EEEE") -> str:
+    """The day of the week; EEEEEE is as short as it can be."""
+    return format_date(day, pattern)
+
+
+def month_name(day: date) -> str:
+    """The month with its year: novembre 2026."""
+    return format_date(day, "LLLL y")

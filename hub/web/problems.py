@@ -125,7 +125,7 @@ def _as_page(refused: Refused) -> Response:
     return make_response(render_template("error.html", status=refused.status, code=refused.code), refused.status)
 
 
-_SECRET = re.compile(r"/(t|tickets|appointments)/[^/]+")
+_SECRET = re.compile(r"/(t|tickets|appointments|book(?=/[0-9]))/[^/]+")
 
 
 def safe_path() -> str:

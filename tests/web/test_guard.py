@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
@@ -43,9 +44,18 @@ def test_who_asks_for_none_of_them_gets_catalan(web: Web) -> None:
     assert '<html lang="ca">' in web.client().get("/", headers={"Accept-Language": "de"}).text
 
 
-def strings() -> set[str]:
+def strings() -> set[object]:
     found = extract_from_dir(FOLDER, [("**.py", "python"), ("templates/**.html", "jinja2")])
-    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+    return {message for _, _, message, _, _ in found}
+
+
+def sentences(catalogue: Catalog) -> dict[object, object]:
+    """Each one with its translation; those with a number are pairs: of one, and of several."""
+    return {_pair(one.id): _pair(one.string) for one in catalogue if one.id}
+
+
+def _pair(text: str | list[str] | tuple[str, ...]) -> object:
+    return text if isinstance(text, str) else tuple(text)
 
 
 @pytest.mark.parametrize("language", ["ca", "es", "fr"])
@@ -53,13 +63,13 @@ def test_every_string_is_translated_and_compiled(language: str) -> None:
     folder = FOLDER / "translations" / language / "LC_MESSAGES"
 
     with (folder / "messages.po").open("rb") as file:
-        written = {message.id: message.string for message in read_po(file, locale=language) if message.id}
+        written = sentences(read_po(file, locale=language))
     with (folder / "messages.mo").open("rb") as file:
-        compiled = {message.id: message.string for message in read_mo(file) if message.id}
+        compiled = sentences(read_mo(file))
 
     assert set(written) == strings()
     assert compiled == written
-    assert [text for text, translated in written.items() if not translated] == []
+    assert [text for text, said in written.items() if not (said if isinstance(said, str) else all(said))] == []
 
 
 def test_too_much_from_one_address_is_refused_and_says_when_to_come_again(web: Web) -> None:

@@ -1,0 +1,21 @@
+// Booking works without this: here it only says when the ten minutes are over, and sends a form once.
+
+const held = document.querySelector("[data-until]");
+
+if (held) {
+  const left = () => Number(held.dataset.until) - Date.now();
+  const over = () => {
+    if (left() > 0) return setTimeout(over, left());
+    held.classList.add("over");
+    held.querySelector("[data-kept]").hidden = true;
+    held.querySelector("[data-over]").hidden = false;
+  };
+  over();
+}
+
+let sent = false;
+document.addEventListener("submit", (event) => {
+  if (sent) event.preventDefault();
+  sent = event.target.method === "post";
+});
+addEventListener("pageshow", () => (sent = false)); // also when one comes back
