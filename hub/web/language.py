@@ -62,7 +62,7 @@ def in_language(code: str) -> str:
 
 
 def named(names: Mapping[str, Said]) -> Said:
-    """A name, or whatever else is said in several languages, in the reader's language, or in the first there is."""
+    """What is said in several languages, in the reader's, or in the first there is."""
     return names.get(language()) or names.get("ca") or next(iter(names.values()))
 
 
