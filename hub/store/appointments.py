@@ -75,6 +75,11 @@ def hold(work: Work, plan: Plan, asked: Appointment, now: Moment, terms: Terms =
     return book(work, plan, held, now, terms)
 
 
+def fill_in(work: Work, held: Appointment, person: Person, now: Moment) -> Appointment:
+    """Writes down who will come, while nothing is booked yet; it is forgotten with the place that is held."""
+    return _write(work, replace(held, person=person, secret=held.secret or secrets.token_urlsafe(16)), now)
+
+
 def confirm(work: Work, plan: Plan, id: str, person: Person, now: Moment, language: str = "ca") -> Appointment:
     """Makes a held place somebody's. If the ten minutes are over, it must still be free."""
     held = by_id(work, id, lock=True)
@@ -264,8 +269,8 @@ def by_id(work: Work, id: str, lock: bool = False) -> Appointment:
 
 
 def by_document(work: Work, number: str) -> list[Appointment]:
-    """The appointments of a document's number, in the order of time, cancelled ones too."""
-    return _all(work.connection, persons.has_document(work.connection, number))
+    """The appointments of a document's number, in the order of time, cancelled ones too; not what is only held."""
+    return _all(work.connection, persons.has_document(work.connection, number) & (appointments.c.standing != Standing.HELD.value))
 
 
 def is_booked(work: Work, office: str, services: tuple[str, ...], start: Moment, name: str) -> bool:
@@ -317,8 +322,9 @@ def free_slots(
 
 
 def forget_holds(work: Work, now: Moment) -> None:
-    """Removes the places that were held an hour ago and never booked."""
+    """Removes the places that were held an hour ago and never booked, and who would have come."""
     over = (appointments.c.standing == Standing.HELD.value) & (appointments.c.held_until < now - HOUR)
+    work.connection.execute(people.delete().where(people.c.appointment.in_(sa.select(appointments.c.id).where(over))))
     work.connection.execute(appointments.delete().where(over))
 
 

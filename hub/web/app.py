@@ -37,7 +37,7 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
         appointments.pages
     )
     limiter.limit(guard.WRONG_TOKENS, methods=["GET", "POST"], deduct_when=guard.not_found)(mine.pages)
-    for view, most in (("book.hold", guard.HOLDS), ("book.filled_in", guard.BOOKINGS)):
+    for view, most in (("book.hold", guard.HOLDS), ("book.filled_in", guard.HOLDS), ("book.booked", guard.BOOKINGS)):
         limiter.limit(most, methods=["POST"], exempt_when=guard.other_than(view), deduct_when=guard.done)(book.pages)
     limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
 

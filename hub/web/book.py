@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from hub.booking.appointments import Appointment, Person, Standing
 from hub.booking.errors import AlreadyBooked, NoAppointment, NotASlot, NotBookable, SlotTaken
-from hub.booking.slots import bookable, length
+from hub.booking.slots import bookable
 from hub.clock import now
 from hub.line.plan import Moment, Plan, Service
 from hub.store import Work
@@ -25,7 +25,7 @@ from hub.store import appointments as store
 from .hall import hall
 from .hours import choice, earliest, moment_of
 from .language import language
-from .visitor import Typed, judged, typed
+from .visitor import judged, typed, typed_before
 
 pages = Blueprint("book", __name__, url_prefix="/book")
 
@@ -136,32 +136,43 @@ def hold() -> AnyResponse:
     try:
         kept = _hold(wanted)
     except (SlotTaken, NotASlot):
-        here = replace(wanted, start=None).words
-        return redirect(url_for("book.when", **here, taken=wanted.start, _anchor="nearest"), HTTPStatus.SEE_OTHER)
-    return redirect(url_for("book.who", **replace(wanted, hold=kept.id).words), HTTPStatus.SEE_OTHER)
+        return _choose_again(wanted)
+    next_page = "book.review" if kept.person else "book.who"
+    return redirect(url_for(next_page, **replace(wanted, hold=kept.id).words), HTTPStatus.SEE_OTHER)
 
 
 def _hold(wanted: Wish) -> Appointment:
+    """Keeps a place; who comes, if that was filled in for another hour, stays filled in."""
     plan, at = wanted.plan, now()
-    if wanted.start is None:
-        raise NotASlot("start: choose an hour")
-    start = wanted.start
 
     def act(work: Work) -> Appointment:
-        asked, known = store.new(plan.office, wanted.services, start), _known(work, wanted.hold, lock=True)
+        asked, known = _new(wanted), _known(work, wanted.hold)
         if known and known.standing is Standing.HELD:
             asked = replace(asked, id=known.id, locator=known.locator)
-        return store.hold(work, plan, asked, at)
+        kept = store.hold(work, plan, asked, at)
+        return replace(kept, person=known.person if known and known.id == kept.id else None)
 
     return hall().store.transact(act, one_view=False)
 
 
-def _known(work: Work, id: str, lock: bool = False) -> Appointment | None:
-    """The place of that id; None once it is forgotten."""
+def _new(wanted: Wish) -> Appointment:
+    if wanted.start is None:
+        raise NotASlot("start: choose an hour")
+    return store.new(wanted.office, wanted.services, wanted.start)
+
+
+def _known(work: Work, id: str) -> Appointment | None:
+    """The place of that id, locked; None once it is forgotten."""
     try:
-        return store.by_id(work, id, lock) if id else None
+        return store.by_id(work, id, lock=True) if id else None
     except NoAppointment:
         return None
+
+
+def _choose_again(wanted: Wish) -> AnyResponse:
+    """Somebody else has the place, or it cannot be booked any more: the nearest ones."""
+    here = replace(wanted, start=None).words
+    return redirect(url_for("book.when", **here, taken=wanted.start, _anchor="nearest"), HTTPStatus.SEE_OTHER)
 
 
 # --- who comes ------------------------------------------------------------------------------
@@ -169,76 +180,98 @@ def _known(work: Work, id: str, lock: bool = False) -> Appointment | None:
 
 @pages.get("/who")
 def who() -> AnyResponse:
-    """Asks who will come."""
-    return _who(wish(), Typed())
+    """Asks who will come; what was filled in before stands there."""
+    wanted = wish()
+    if wanted.start is None:
+        return redirect(url_for("book.start"), HTTPStatus.SEE_OTHER)
+    kept = _kept(wanted)
+    return make_response(_page("book_who.html", wanted, kept, said=typed_before(kept), wrong={}))
 
 
 @pages.post("/who")
 def filled_in() -> AnyResponse:
-    """A last look at what was typed, or the booking itself; `act` is the button that was pressed."""
-    wanted, said, act = wish(), typed(request.form), request.form.get("act")
+    """Keeps who will come, for a last look; `act` is "edit" where only the language of the form was changed."""
+    wanted, said = wish(), typed(request.form)
     person, wrong = judged(said)
-    if act == "edit" or person is None:
-        return _who(wanted, said, {} if act == "edit" else wrong)
+    if request.form.get("act") == "edit" or person is None:
+        wrong = {} if request.form.get("act") == "edit" else wrong
+        page = _page("book_who.html", wanted, _kept(wanted), said=said, wrong=wrong)
+        return make_response(page, HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK)
+    kept = _fill_in(wanted, person)
+    wanted = replace(wanted, hold=kept.id)
+    if not (wanted.is_of(kept) and kept.takes_place(now())):
+        try:
+            _hold(wanted)
+        except (SlotTaken, NotASlot):
+            return _choose_again(wanted)
+    return redirect(url_for("book.review", **wanted.words), HTTPStatus.SEE_OTHER)
+
+
+def _fill_in(wanted: Wish, person: Person) -> Appointment:
+    """Writes down who will come for the place that is kept; for a new one, not kept yet, if that is forgotten."""
+    office, at = wanted.plan.office, now()
+
+    def act(work: Work) -> Appointment:
+        kept = _known(work, wanted.hold)
+        if kept is None or kept.standing is not Standing.HELD:
+            kept = replace(_new(wanted), office=office, standing=Standing.HELD, held_until=at)
+        return store.fill_in(work, kept, person, at)
+
+    return hall().store.transact(act, one_view=False)
+
+
+@pages.get("/review")
+def review() -> AnyResponse:
+    """A last look before it is booked."""
+    wanted = wish()
+    kept = _kept(wanted)
+    if kept and kept.standing is not Standing.HELD:
+        return redirect(url_for("mine.ask"), HTTPStatus.SEE_OTHER)
+    if kept is None or kept.person is None:
+        return redirect(url_for("book.who", **wanted.words), HTTPStatus.SEE_OTHER)
+    return make_response(_page("book_review.html", wanted, kept, person=kept.person))
+
+
+@pages.post("/review")
+def booked() -> AnyResponse:
+    """Books it. The form says the document again, so that what was sent twice leads to the same appointment."""
+    wanted, number, at = wish(), request.form.get("document"), now()
+    plan = wanted.plan
     try:
-        if act == "book":
-            return _booked(wanted, person)
-        if act == "hold":
-            wanted = replace(wanted, hold=_hold(wanted).id)
+        one = hall().store.transact(lambda work: _book(work, plan, wanted, number, at), one_view=False)
     except (SlotTaken, NotASlot):
-        return _elsewhere(wanted, said)
+        return _choose_again(wanted)
     except AlreadyBooked:
-        return _who(wanted, said, already=True)
-    return make_response(_page("book_review.html", wanted, said))
-
-
-def _booked(wanted: Wish, person: Person) -> AnyResponse:
-    plan, at = wanted.plan, now()
-    one = hall().store.transact(lambda work: _book(work, plan, wanted, person, at), one_view=False)
+        kept = _kept(wanted)
+        page = _page("book_who.html", wanted, kept, said=typed_before(kept), wrong={}, already=True)
+        return make_response(page, HTTPStatus.CONFLICT)
+    if one is None:
+        return redirect(url_for("book.who", **wanted.words), HTTPStatus.SEE_OTHER)
     return redirect(url_for("mine.shown", locator=one.locator, secret=one.secret, new=1), HTTPStatus.SEE_OTHER)
 
 
-def _book(work: Work, plan: Plan, wanted: Wish, person: Person, at: Moment) -> Appointment:
-    """Books the place that is kept, or one like it if nothing is kept any more; a form sent twice books once."""
-    known = _known(work, wanted.hold, lock=True)
-    if known and wanted.is_of(known):
-        if known.standing is Standing.HELD:
-            return store.confirm(work, plan, known.id, person, at, language())
-        if known.standing is Standing.BOOKED and known.person and known.person.document == person.document:
-            return known
-    if wanted.start is None:
-        raise NotASlot("start: choose an hour")
-    asked = store.new(plan.office, wanted.services, wanted.start, person=person, language=language())
-    return store.book(work, plan, asked, at)
+def _book(work: Work, plan: Plan, wanted: Wish, number: str | None, at: Moment) -> Appointment | None:
+    """Makes the kept place somebody's; None if it is not the one that was looked at, or nobody's."""
+    kept = _known(work, wanted.hold)
+    if kept is None or kept.person is None or not (wanted.is_of(kept) and store.proves(kept, None, number)):
+        return None
+    if kept.standing is Standing.HELD:
+        return store.confirm(work, plan, kept.id, kept.person, at, language())
+    return kept
 
 
-def _who(wanted: Wish, said: Typed, wrong: dict[str, str] | None = None, already: bool = False) -> AnyResponse:
-    if wanted.start is None:
-        return redirect(url_for("book.start"), HTTPStatus.SEE_OTHER)
-    page = _page("book_who.html", wanted, said, wrong=wrong or {}, already=already)
-    fine = HTTPStatus.CONFLICT if already else HTTPStatus.OK
-    return make_response(page, HTTPStatus.UNPROCESSABLE_ENTITY if wrong else fine)
+def _kept(wanted: Wish) -> Appointment | None:
+    return hall().store.transact(lambda work: _known(work, wanted.hold))
 
 
-def _elsewhere(wanted: Wish, said: Typed) -> AnyResponse:
-    """Somebody else has the place: other hours, with all that was typed kept."""
-    plan, taken = wanted.plan, wanted.start
-    shown = choice(hall().store, plan, wanted.services, now(), lambda **_: "", taken=taken)
-    hours = [(start, url_for("book.filled_in", **replace(wanted, start=start).words)) for start in shown.nearest]
-    return make_response(_page("book_elsewhere.html", wanted, said, hours=hours), HTTPStatus.CONFLICT)
-
-
-def _page(template: str, wanted: Wish, said: Typed, **more: Any) -> str:
-    plan, at = wanted.plan, now()
-    kept = hall().store.transact(lambda work: _known(work, wanted.hold))
-    holds = kept is not None and kept.standing is Standing.HELD and wanted.is_of(kept) and kept.takes_place(at)
+def _page(template: str, wanted: Wish, kept: Appointment | None, **more: Any) -> str:
+    plan = wanted.plan
+    holds = kept and kept.standing is Standing.HELD and wanted.is_of(kept) and kept.takes_place(now())
     return render_template(
         template,
         wish=wanted,
         plan=plan,
         services=[service for service in plan.services if service.id in wanted.services],
-        minutes=length(plan, wanted.services),
-        said=said,
         until=kept.held_until if kept and holds else None,
         fleet=hall().fleet,
         **more,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from flask_babel import gettext as _
 from pydantic import TypeAdapter, ValidationError
 
-from hub.booking.appointments import Document, Kind, Person
+from hub.booking.appointments import Appointment, Document, Kind, Person, Standing
 from hub.booking.documents import document, plain
 from hub.booking.errors import BadDocument, WrongLetter
 
@@ -32,6 +32,15 @@ class Typed:
 def typed(form: Mapping[str, str]) -> Typed:
     """What a form carries."""
     return Typed(**{each.name: form[each.name].strip() for each in fields(Typed) if each.name in form})
+
+
+def typed_before(kept: Appointment | None) -> Typed:
+    """What stands in the form when one comes back to it; nothing of what is booked, whose id is no secret."""
+    person = kept.person if kept and kept.standing is Standing.HELD else None
+    if person is None or person.document is None:
+        return Typed()
+    kind = Kind.PASSPORT if person.document.kind is Kind.PASSPORT else Kind.DNI
+    return Typed(kind.value, person.document.number, person.name, person.email or "", person.phone or "")
 
 
 def judged(said: Typed) -> tuple[Person | None, dict[str, str]]:

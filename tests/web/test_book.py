@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from devices.checkin import read_words
 from hub.clock import now
 from hub.line.plan import HOUR, MINUTE, Moment, day_of, local
+from hub.store import appointments as store_of
 from hub.store import schema
 
 from .conftest import Web
@@ -57,9 +58,19 @@ class Citizen:
         """Chooses an hour; the address of the form that follows."""
         return self.post("/book/hold", office="mont-roig", service=service, start=start, **more).location
 
-    def book(self, start: Moment, **fields: str) -> str:
+    def fill_in(self, who: str, **fields: str) -> str:
+        """Fills the form in; the address of the last look."""
+        answer = self.post(who, **MARIA | fields)
+        assert answer.status_code == 303, answer.text
+        return answer.location
+
+    def confirm(self, review: str, number: str = DNI) -> TestResponse:
+        """Presses the last button of all."""
+        return self.post(review, document=number)
+
+    def book(self, start: Moment, number: str = DNI) -> str:
         """Books an hour; the address of the appointment's page."""
-        answer = self.post(self.hold(start), act="book", **MARIA | fields)
+        answer = self.confirm(self.fill_in(self.hold(start), number=number), number)
         assert answer.status_code == 303, answer.text
         return answer.location
 
@@ -108,10 +119,9 @@ def test_an_appointment_is_booked_by_plain_forms_from_the_first_page_to_its_loca
     start = re.search(r'name="start" value="(\d+)"', page)[1]
 
     who = citizen.post("/book/hold", office="mont-roig", service=["padro", "tributs"], start=start).location
-    assert "10 min" not in citizen.get(who)
-    review = citizen.post(who, act="review", **MARIA)
-    assert NAME in review.text
-    booked = citizen.post(who, act="book", **MARIA)
+    review = citizen.fill_in(who)
+    assert NAME in citizen.get(review)
+    booked = citizen.confirm(review)
 
     [row], [person] = rows(web, schema.appointments), rows(web, schema.people)
     assert (row.standing, row.start, row.services) == ("booked", int(start), '["padro", "tributs"]')
@@ -140,11 +150,12 @@ def test_nothing_chosen_is_asked_for_again(citizen: Citizen) -> None:
 
 
 def test_a_form_sent_twice_books_once(web: Web, citizen: Citizen) -> None:
-    who = citizen.hold(citizen.offered()[0])
+    review = citizen.fill_in(citizen.hold(citizen.offered()[0]))
 
-    answers = [citizen.post(who, act="book", **MARIA) for _ in range(2)]
+    answers = [citizen.confirm(review) for _ in range(2)]
 
     assert answers[0].location == answers[1].location
+    assert citizen.confirm(review, "00000001R").location.startswith("/book/who")
     assert [row.standing for row in rows(web, schema.appointments)] == ["booked"]
 
 
@@ -167,7 +178,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_all_else_is_kept(
 ) -> None:
     who = citizen.hold(citizen.offered()[0])
 
-    answer = citizen.post(who, act="book", **MARIA | {field: value})
+    answer = citizen.post(who, **MARIA | {field: value})
 
     page = html.unescape(answer.text)
     assert answer.status_code == 422
@@ -180,8 +191,8 @@ def test_what_is_wrong_is_said_beside_its_field_and_all_else_is_kept(
 def test_a_passport_has_its_own_rule(citizen: Citizen) -> None:
     who = citizen.hold(citizen.offered()[0])
 
-    wrong = citizen.post(who, act="book", **MARIA | {"kind": "passport", "number": "A-1"})
-    right = citizen.post(who, act="book", **MARIA | {"kind": "passport", "number": "aa 1234567"})
+    wrong = citizen.post(who, **MARIA | {"kind": "passport", "number": "A-1"})
+    right = citizen.post(who, **MARIA | {"kind": "passport", "number": "aa 1234567"})
 
     assert "Un número de passaport té de 5 a 15 lletres i xifres." in wrong.text
     assert right.status_code == 303
@@ -191,7 +202,7 @@ def test_a_passport_has_its_own_rule(citizen: Citizen) -> None:
 def test_what_is_wrong_is_said_in_the_readers_language(citizen: Citizen, language: str) -> None:
     who = citizen.hold(citizen.offered()[0])
 
-    answer = citizen.post(f"{who}&lang={language}", act="review", **MARIA | {"number": "12345678A"})
+    answer = citizen.post(f"{who}&lang={language}", **MARIA | {"number": "12345678A"})
 
     assert WRONG_LETTER[language] in answer.text
 
@@ -200,7 +211,7 @@ def test_a_document_with_an_open_appointment_is_led_to_it(citizen: Citizen) -> N
     first, second = citizen.offered()[:2]
     citizen.book(first)
 
-    answer = citizen.post(citizen.hold(second), act="book", **MARIA)
+    answer = citizen.confirm(citizen.fill_in(citizen.hold(second)))
 
     assert answer.status_code == 409
     assert "ja té una cita pendent" in answer.text
@@ -255,43 +266,65 @@ def test_once_the_ten_minutes_are_over_a_free_place_is_booked_all_the_same(
             connection.execute(schema.appointments.delete())
 
     assert "Els deu minuts s'han acabat" in citizen.get(who)
-    answer = citizen.post(who, act="book", **MARIA)
+    answer = citizen.confirm(citizen.fill_in(who))
 
-    assert answer.status_code == 303
+    assert answer.location.startswith("/book/")
     assert [row.standing for row in rows(web, schema.appointments)] == ["booked"]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_once_somebody_else_has_the_place_what_was_typed_goes_on_to_another_hour(
-    web: Web, citizen: Citizen, other: Citizen
+    web: Web, citizen: Citizen, other: Citizen, when: str
 ) -> None:
     start = citizen.offered()[4]
     who = citizen.hold(start)
+    review = citizen.fill_in(who) if when == "after" else ""
     change(web, held_until=now() - 1)
     for number in ("00000001R", "00000002W", "00000003A"):
-        other.book(start, number=number)
+        other.book(start, number)
 
-    lost = citizen.post(who, act="book", **MARIA)
-    assert lost.status_code == 409
-    assert f'name="name" value="{NAME}"' in lost.text
-    next_one = html.unescape(re.search(r'formaction="([^"]+start[^"]+)"', lost.text)[1])
-    review = citizen.post(next_one, act="hold", **MARIA)
-    action = html.unescape(re.search(r'action="([^"]+)" id="review"', review.text)[1])
-    booked = citizen.post(action, act="book", **MARIA)
+    lost = citizen.confirm(review).location if review else citizen.fill_in(who)
+    page = citizen.get(lost)
+    assert "Es conserva tot el que heu escrit." in page
+    nearest = int(re.search(r'name="start" value="(\d+)"', page)[1])
+    review = citizen.hold(nearest, hold=word(lost, "hold"))
+    assert NAME in citizen.get(review)
+    mine = citizen.confirm(review).location
 
-    assert booked.status_code == 303
-    [mine] = [row for row in rows(web, schema.appointments) if row.locator == locator(booked.location)]
-    assert (mine.standing, mine.start) == ("booked", int(word(next_one, "start")))
-    assert mine.start != start
+    [row] = [row for row in rows(web, schema.appointments) if row.locator == locator(mine)]
+    assert (row.standing, row.start) == ("booked", nearest)
+    assert nearest != start
 
 
 def test_another_tab_does_not_change_what_this_one_books(web: Web, citizen: Citizen) -> None:
     first, second = citizen.offered()[:2]
-    who = citizen.hold(first)
-    citizen.hold(second, hold=word(who, "hold"))
+    review = citizen.fill_in(citizen.hold(first))
+    citizen.hold(second, hold=word(review, "hold"))
 
-    mine = citizen.post(who, act="book", **MARIA).location
+    back = citizen.confirm(review).location
+    mine = citizen.confirm(citizen.fill_in(back)).location
 
+    assert back.startswith("/book/who")
     assert {row.start for row in rows(web, schema.appointments) if row.locator == locator(mine)} == {first}
+
+
+def test_what_was_filled_in_stands_there_when_one_comes_back_until_it_is_booked(web: Web, citizen: Citizen) -> None:
+    who = citizen.hold(citizen.offered()[0])
+    review = citizen.fill_in(who)
+
+    assert f'value="{NAME}"' in citizen.get(who)
+    citizen.confirm(review)
+
+    assert NAME not in citizen.get(who)
+    assert citizen.client.get(review).location == "/book/mine"
+
+
+def test_what_was_filled_in_and_never_booked_is_forgotten_with_the_place(web: Web, citizen: Citizen) -> None:
+    citizen.fill_in(citizen.hold(citizen.offered()[0]))
+
+    web.store.transact(lambda work: store_of.forget_holds(work, now() + HOUR + 11 * MINUTE))
+
+    assert rows(web, schema.people) == []
 
 
 def test_one_address_cannot_keep_every_place(citizen: Citizen) -> None:
@@ -471,13 +504,13 @@ def logs() -> Iterator[list[Any]]:
 
 def test_no_address_and_no_log_says_who_comes(logs: list[Any], web: Web, citizen: Citizen) -> None:
     who = citizen.hold(citizen.offered()[0])
-    citizen.post(who, act="review", **MARIA)
-    mine = citizen.post(who, act="book", **MARIA).location
+    review = citizen.fill_in(who)
+    mine = citizen.confirm(review).location
     citizen.post("/book/mine", locator=locator(mine), document="wrong")
     citizen.client.get(f"/book/{locator(mine)}/nothing?secret={word(mine, 'secret')}")
     citizen.client.put(f"/book/{locator(mine)}?secret={word(mine, 'secret')}")
 
-    said = repr((who, mine, logs))
+    said = repr((who, review, mine, logs))
     assert logs
     assert not [secret for secret in (NAME, DNI, "maria", "600 123") if secret in said]
     assert word(mine, "secret") not in repr(logs)

@@ -1,4 +1,7 @@
-// Booking works without this: here it only says when the ten minutes are over, and sends a form once.
+// Booking works without this: here it only says when the ten minutes are over, sends a form once, and has the
+// browser come back to a page that answered a form without asking whether to send that again.
+
+history.replaceState(null, "", location.href);
 
 const held = document.querySelector("[data-until]");
 
