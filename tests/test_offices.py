@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from hub.line.events import OfficePlanned, pack, unpack
 from hub.line.plan import Rules
 from hub.offices import Device, OfficesError, _Table, read_offices
 from tests.parts import OFFICES, ROOT, ROUND_THE_CLOCK
@@ -172,6 +173,22 @@ def test_the_public_address_is_kept_without_a_last_stroke(tmp_path: Path, url: s
     assert read_offices(written(tmp_path, f'public_url = "{url}"\n{SMALL}'), TODAY).public_url == read
 
 
+def test_papers_address_and_who_answers_for_the_data_are_read_and_kept_in_the_log(tmp_path: Path) -> None:
+    said = changed("timezone", 'address = "Plaça Major, 1"\ntimezone').replace(
+        'letter = "P"', 'letter = "P"\nbring = { ca = ["DNI", "Contracte"], fr = ["DNI"] }'
+    )
+    top = 'municipality = "Ajuntament"\nprivacy_url = "https://torn.example.cat/dades/"\n'
+
+    fleet = read_offices(written(tmp_path, top + said), TODAY)
+
+    plan = fleet.plans["mont-roig"]
+    assert (fleet.municipality, fleet.privacy_url) == ("Ajuntament", "https://torn.example.cat/dades")
+    assert plan.address == "Plaça Major, 1"
+    assert plan.services[0].bring == {"ca": ("DNI", "Contracte"), "fr": ("DNI",)}
+    event = OfficePlanned(0, "hub", plan)
+    assert unpack(pack(event)) == event
+
+
 def test_without_a_public_address_there_is_none(tmp_path: Path) -> None:
     assert read_offices(written(tmp_path, SMALL), TODAY).public_url is None
 
@@ -245,6 +262,12 @@ MISTAKES = [
         rf"{OFFICE}, languages\[2\]: Input should be 'ca', 'es', 'en' or",
     ),
     ("timezone", 'languages = ["ca", "ca"]\ntimezone', f"{OFFICE}: language ca: is there twice"),
+    ('letter = "P"', 'letter = "P"\nbring = { ca = [] }', f"{OFFICE}, service padro, bring, ca: .*at least 1"),
+    (
+        'letter = "P"',
+        'letter = "P"\nbring = { de = ["DNI"] }',
+        f"{OFFICE}, service padro, bring, de.*: Input should be",
+    ),
     ("timezone", f'telephone = "{"9" * 41}"\ntimezone', f"{OFFICE}, telephone: .*at most 40"),
     (
         "[[office]]",
