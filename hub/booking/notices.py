@@ -24,7 +24,8 @@ class Notice(StrEnum):
 
 def reminded_at(plan: Plan, start: Moment) -> Moment:
     """At ten on the last day before it on which the office opens; the day before if there is none for long."""
-    before = [local(plan, start).date() - timedelta(days=days) for days in range(1, FURTHEST + 1)]
+    day = local(plan, start).date()
+    before = [day - timedelta(days=days) for days in range(1, FURTHEST + 1)]
     return moment(plan, next((day for day in before if doors(plan, day)), before[0]), REMINDED_AT)
 
 

@@ -82,25 +82,25 @@ class Mail:
 
     def _connected(self) -> smtplib.SMTP:
         """A server that lets us send. Away."""
-        trusted = ssl.create_default_context()
         try:
             if self.tls:
+                trusted = ssl.create_default_context()
                 server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=PATIENCE, context=trusted)
             else:
                 server = smtplib.SMTP(self.host, self.port, timeout=PATIENCE)
         except (smtplib.SMTPException, OSError) as error:
             raise _away(error) from None
         try:
-            self._introduced(server, trusted)
+            self._introduced(server)
         except (smtplib.SMTPException, OSError) as error:
             server.close()
             raise _away(error) from None
         return server
 
-    def _introduced(self, server: smtplib.SMTP, trusted: ssl.SSLContext) -> None:
+    def _introduced(self, server: smtplib.SMTP) -> None:
         server.ehlo_or_helo_if_needed()
         if not self.tls and (server.has_extn("starttls") or self.host not in HERE):
-            server.starttls(context=trusted)
+            server.starttls(context=ssl.create_default_context())
         if self.user is not None:
             server.login(self.user, self.password or "")
 

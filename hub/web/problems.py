@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +16,7 @@ from hub.line.errors import ByAppointment, LineError, Unknown
 from hub.store import StoreError
 from hub.store.answers import Reused
 
+from .hall import hall
 from .once import WrongKey
 
 log = structlog.get_logger()
@@ -125,10 +125,8 @@ def _as_page(refused: Refused) -> Response:
     return make_response(render_template("error.html", status=refused.status, code=refused.code), refused.status)
 
 
-_SECRET = re.compile(r"/(t|tickets|appointments|book(?=/[0-9]))/[^/]+")
-
-
 def safe_path() -> str:
-    """The request's method and path without the token of a ticket, or an appointment's locator."""
-    path = _SECRET.sub(r"/\1/…", request.path)
-    return f"{request.method} {path}"
+    """The request's method and route, with its office: what else was typed could be a token, a locator, a document."""
+    route = request.url_rule.rule if request.url_rule else "an unknown address"
+    office = str((request.view_args or {}).get("office"))
+    return f"{request.method} {route.replace('<office>', office) if office in hall().fleet.plans else route}"

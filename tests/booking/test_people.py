@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from hub.line import commands as c
 from hub.line.plan import HOUR, day_of
 from hub.offices import Fleet
 from hub.settings import SettingsError
-from hub.store import Store, agendas, keys, people, rights, schema
+from hub.store import Store, StoreError, agendas, keys, people, rights, schema
 from hub.store import appointments as store_of
 from hub.store.upgrade import MIGRATIONS, upgrade
 from tests.booking.conftest import Desk, at, dni
@@ -32,7 +33,7 @@ from tests.store.test_log import together
 NURIA = Person(
     "Núria Vidal i Roca", Document(Kind.DNI, dni(87654321)), "nuria.vidal@example.cat", "977 83 70 05", "sorda"
 )
-SECRETS = ("Núria", "Vidal", "N\\u00faria", "87654321", "nuria.vidal", "977", "83 70 05", "977837005", "sorda")
+SECRETS = ("Núria", "Vidal", "N\\u00faria", "87654321", "nuria.vidal", "83 70 05", "977837005", "sorda")
 
 
 @pytest.fixture
@@ -157,6 +158,16 @@ def test_rows_of_an_older_version_are_encrypted_by_the_upgrade_and_leave_no_trac
     assert (one.person, one.secret) == (NURIA, "s" * 22)
     old.dispose()
     assert told(b"".join(path.read_bytes() for path in tmp_path.glob("torn.sqlite*"))) == []
+
+
+def test_an_error_of_the_database_names_nobody_whatever_is_written_of_it(desk: Desk) -> None:
+    with desk.store.begin(write=True) as connection:
+        connection.execute(sa.text("DROP TABLE people"))
+
+    with pytest.raises(StoreError) as failed:
+        booked(desk, NURIA)
+
+    assert told("".join(traceback.format_exception(failed.value)).encode()) == []
 
 
 # --- finding ----------------------------------------------------------------------------------
