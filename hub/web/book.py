@@ -1,7 +1,7 @@
 """Booking on the web: what for, where and when, who comes, a last look, and it is booked.
 
-What has been chosen stands in the page's address; who comes is only ever in the body of a form. Choosing an
-hour keeps the place for ten minutes. Once they are over, it is booked all the same if it is still free. Every
+What has been chosen stands in the page's address. Who comes never does: it is kept with the place. Choosing an
+hour keeps the place for ten minutes; once they are over, it is booked all the same if it is still free. Every
 step is a plain form; what has been done is answered with a redirect, so that loading again does nothing twice.
 """
 
@@ -84,15 +84,17 @@ def _start(wrong: bool = False) -> str:
         plans=list(hall().fleet.plans.values()),
         chosen=wish().services,
         wrong=wrong,
-        gone="gone" in request.args,
     )
 
 
 def _offered() -> list[Service]:
-    """What can be booked at some office, each once."""
-    plans = hall().fleet.plans.values()
-    every = (s for plan in plans for s in plan.services if s.bookable and plan.serving(s.id))
-    return list({service.id: service for service in reversed(list(every))}.values())[::-1]
+    """What can be booked at some office, each once, as the first office that has it calls it."""
+    found: dict[str, Service] = {}
+    for plan in hall().fleet.plans.values():
+        for service in plan.services:
+            if service.bookable and plan.serving(service.id):
+                found.setdefault(service.id, service)
+    return list(found.values())
 
 
 @pages.get("/where")

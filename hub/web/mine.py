@@ -115,14 +115,13 @@ def _services(plan: Plan, one: Appointment) -> list[Service]:
 
 
 def _stage(plan: Plan, one: Appointment, at: Moment) -> str:
-    """Where it stands: cancelled, arrived, over, here (one can say that one is), late, coming."""
-    if one.standing in (Standing.CANCELLED, Standing.ARRIVED):
+    """Where it stands: cancelled, arrived, here or late (one can say that one is here), coming, over."""
+    today = day_of(plan, at) == day_of(plan, one.start)
+    if one.standing is Standing.CANCELLED or (one.standing is Standing.ARRIVED and today):
         return one.standing.value
-    if at < one.start - HERE_FROM:
-        return "coming"
-    if day_of(plan, at) != day_of(plan, one.start):
-        return "over" if at > one.start else "coming"
-    return "here" if at < one.start else "late"
+    if today and at >= one.start - HERE_FROM:
+        return "here" if at < one.start else "late"
+    return "coming" if at < one.start else "over"
 
 
 def _token(one: Appointment) -> str | None:
@@ -174,7 +173,8 @@ def silence(locator: str) -> AnyResponse:
     plan, one = _own(locator)
     if one.standing is Standing.BOOKED and one.person:
         alone = replace(one.person, email=None, phone=None)
-        hall().store.transact(lambda work: store.change(work, plan, one, now(), person=alone), one_view=False)
+        with suppress(AlreadyCheckedIn, Cancelled):  # then nothing more is sent
+            hall().store.transact(lambda work: store.change(work, plan, one, now(), person=alone), one_view=False)
     return redirect(_link("mine.shown", one, erased=1), HTTPStatus.SEE_OTHER)
 
 

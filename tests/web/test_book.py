@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -250,7 +250,7 @@ def test_who_was_too_late_for_a_place_is_shown_the_nearest_ones(web: Web, citize
     back = citizen.hold(start)
 
     page = citizen.get(back)
-    assert "Algú altre acaba d'agafar aquesta hora." in page
+    assert "Aquesta hora ja no és lliure." in page
     near = page[page.index('id="nearest"') : page.index("</section>")]
     assert {int(at) for at in re.findall(r'value="(\d+)"', near)} <= {*hours[3:5], *hours[6:8]}
 
@@ -409,7 +409,7 @@ def test_who_moves_to_an_hour_that_was_just_taken_keeps_the_old_one(web: Web, ci
 
     back = citizen.post(on(mine, "move"), start=taken)
 
-    assert "Algú altre acaba d'agafar aquesta hora." in citizen.get(back.location)
+    assert "Aquesta hora ja no és lliure." in citizen.get(back.location)
     assert rows(web, schema.appointments)[0].start == first
 
 
@@ -491,6 +491,36 @@ def test_an_appointment_that_is_over_can_only_be_looked_at(web: Web, citizen: Ci
     assert "Aquesta cita ja ha passat" in page
     assert "<button" not in page
     assert rows(web, schema.appointments)[0].standing == "booked"
+
+
+EARLY, LATE = "Arribeu d'hora: fins a les", "La vostra hora ha passat"
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(45, [EARLY]), (5, []), (-5, []), (-20, [LATE])])
+def test_who_is_early_or_late_is_told_beforehand_with_whom_they_wait(
+    web: Web, citizen: Citizen, minutes: int, said: list[str]
+) -> None:
+    plan, at = web.fleet.plans["mont-roig"], now()
+    far = (local(plan, at).hour + 12) % 24 * 60  # when the office's day ends, whatever the hour of this test
+    web.fleet.plans["mont-roig"] = replace(plan, day_starts=far)
+    mine = citizen.book(citizen.offered()[0])
+    change(web, start=at + minutes * MINUTE)
+
+    page = citizen.get(mine)
+
+    assert "Ja soc aquí" in page
+    assert [words for words in (EARLY, LATE) if words in page] == said
+
+
+def test_who_checked_in_on_another_day_is_not_in_the_line(web: Web, citizen: Citizen) -> None:
+    mine = citizen.book(citizen.offered()[0])
+    change(web, start=soon(web))
+    citizen.post(on(mine, "here"))
+    assert "Ja heu avisat que sou aquí" in citizen.get(mine)
+
+    change(web, start=now() - 48 * HOUR)
+
+    assert "Aquesta cita ja ha passat" in citizen.get(mine)
 
 
 # --- what nobody learns -----------------------------------------------------------------------

@@ -241,7 +241,7 @@ def test_of_two_who_want_the_last_place_one_gets_it_and_the_other_the_nearest(
         page.locator(f".hour button[value='{start}']").click()
 
     heading(pages[0], "Qui vindrà?")
-    expect(pages[1].get_by_text("Algú altre acaba d'agafar aquesta hora.")).to_be_visible()
+    expect(pages[1].get_by_text("Aquesta hora ja no és lliure.")).to_be_visible()
     assert barriers(pages[1]) == []
     pages[1].locator("#nearest button").first.click()
     heading(pages[1], "Qui vindrà?")

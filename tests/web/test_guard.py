@@ -129,11 +129,13 @@ def test_a_database_that_is_away_is_said_on_a_page_that_tries_again(web: Web, tm
     (tmp_path / "torn.db").mkdir()
 
     page, program = web.client().get(f"/t/{token}"), web.client().get(f"/api/v1/tickets/{token}")
-    ready = web.client().get("/readyz")
+    ready, book = web.client().get("/readyz"), web.client().get("/book")
+    hours = web.client().get("/book/where?service=padro")
     (tmp_path / "torn.db").rmdir()
     (tmp_path / "gone.db").rename(tmp_path / "torn.db")
 
-    assert page.status_code == program.status_code == ready.status_code == 503
+    assert page.status_code == program.status_code == ready.status_code == hours.status_code == 503
+    assert book.status_code == 200
     assert '<meta http-equiv="refresh"' in page.text
     assert (program.content_type, program.get_json()["code"]) == ("application/problem+json", "away")
     assert ready.get_json()["database"] == "away"
