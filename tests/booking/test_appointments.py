@@ -152,6 +152,31 @@ def test_a_held_place_is_no_appointment_yet_and_is_forgotten_after_an_hour(desk:
     assert [row for row in everything(desk.store) if getattr(row, "id", "") == one.id] == []
 
 
+def test_who_would_come_to_a_held_place_is_found_by_nobody_and_forgotten_with_it(desk: Desk) -> None:
+    one = held(desk)
+    filled = desk.store.transact(lambda work: store_of.fill_in(work, one, somebody(), desk.now))
+    assert found(desk, one) == filled
+    assert desk.free(one.start) == 0
+
+    known = desk.store.transact(lambda work: store_of.by_document(work, dni(12345678)))
+    desk.store.transact(lambda work: store_of.forget_holds(work, desk.now + HOLD + HOUR + 1))
+
+    assert known == []
+    assert [
+        row for row in everything(desk.store) if one.id in (getattr(row, "id", ""), getattr(row, "appointment", ""))
+    ] == []
+
+
+def test_another_hour_chosen_for_a_held_place_frees_the_first(desk: Desk) -> None:
+    one = held(desk)
+    desk.store.transact(lambda work: store_of.fill_in(work, one, somebody(), desk.now))
+
+    desk.act(store_of.hold, replace(one, start=at(desk.plan, 10)))
+
+    assert (desk.free(at(desk.plan, 9)), desk.free(at(desk.plan, 10))) == (1, 0)
+    assert found(desk, one).person == somebody()
+
+
 # --- moving and cancelling --------------------------------------------------------------------
 
 

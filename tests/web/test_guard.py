@@ -15,7 +15,16 @@ import hub.web
 from .conftest import OFFICE, Web
 
 FOLDER = Path(hub.web.__file__).parent
-PAGES = ["/", "/line/mont-roig", "/board/mont-roig", "/t/" + "x" * 22, "/staff/sign-in", "/nothing"]
+PAGES = [
+    "/",
+    "/line/mont-roig",
+    "/board/mont-roig",
+    "/t/" + "x" * 22,
+    "/staff/sign-in",
+    "/book",
+    "/book/mine",
+    "/nothing",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
