@@ -270,7 +270,10 @@ def by_id(work: Work, id: str, lock: bool = False) -> Appointment:
 
 def by_document(work: Work, number: str) -> list[Appointment]:
     """The appointments of a document's number, in the order of time, cancelled ones too; not what is only held."""
-    return _all(work.connection, persons.has_document(work.connection, number) & (appointments.c.standing != Standing.HELD.value))
+    return _all(
+        work.connection,
+        persons.has_document(work.connection, number) & (appointments.c.standing != Standing.HELD.value),
+    )
 
 
 def is_booked(work: Work, office: str, services: tuple[str, ...], start: Moment, name: str) -> bool:

@@ -8,7 +8,24 @@ from hub.link import Link
 from hub.offices import Fleet
 from hub.store import Store
 
-from . import api, appointments, book, guard, language, mine, ops, phone, problems, public, staff
+from . import (
+    api,
+    appointments,
+    book,
+    booked,
+    bookings,
+    guard,
+    labels,
+    language,
+    mine,
+    ops,
+    personal,
+    phone,
+    problems,
+    public,
+    staff,
+    today,
+)
 from .hall import Hall
 from .live import Live
 
@@ -29,7 +46,7 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
 
     limiter = guard.new_limiter()
     limiter.init_app(app)
-    for audience in (public, book, mine, phone, staff, api, appointments):
+    for audience in (public, book, mine, phone, staff, bookings, booked, labels, today, personal, api, appointments):
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
         limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
     limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
@@ -41,7 +58,21 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
         limiter.limit(most, methods=["POST"], exempt_when=guard.other_than(view), deduct_when=guard.done)(book.pages)
     limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
 
-    for audience in (public, book, mine, phone, staff, api, appointments, ops):
+    for audience in (
+        public,
+        book,
+        mine,
+        phone,
+        staff,
+        bookings,
+        booked,
+        labels,
+        today,
+        personal,
+        api,
+        appointments,
+        ops,
+    ):
         app.register_blueprint(audience.pages)
     app.register_blueprint(staff.door)
     return app

@@ -60,6 +60,7 @@ def shown(plan: Plan, one: Appointment) -> dict[str, Any]:
         "minutes": length(plan, one.services),
         "state": one.standing.value,
         "language": one.language,
+        "grace_minutes": one.grace_minutes,
         "label": one.label,
     }
 
@@ -158,13 +159,25 @@ def appointment(locator: str) -> Response:
 
 
 @pages.patch("/appointments/<locator>")
-@described("Moves an appointment; if the new place is taken, the old one stays.", m.Appointment, m.Move, query=PROOFS)
+@described(
+    "Moves an appointment; if the new place is taken, the old one stays. Staff may say that somebody is running late.",
+    m.Appointment,
+    m.Change,
+    query=PROOFS,
+)
 def move(locator: str) -> Response:
-    """Another hour; if it is taken, the old one stays."""
-    start = moment_of(body_as(m.Move).start)
+    """Another hour, and if it is taken, the old one stays; or more grace."""
+    body = body_as(m.Change)
 
     def act(work: Work, plan: Plan, one: Appointment, at: Moment) -> Appointment:
-        return store.move(work, plan, one, start, at, STAFF if is_staff(one.office) else PUBLIC)
+        staff = is_staff(one.office)
+        if body.grace_minutes is not None and not staff:
+            raise Refused(HTTPStatus.FORBIDDEN, "forbidden", "grace_minutes: is for the staff", "grace_minutes")
+        if body.start is not None:
+            one = store.move(work, plan, one, moment_of(body.start), at, STAFF if staff else PUBLIC)
+        if body.grace_minutes is not None:
+            one = store.change(work, plan, one, at, grace_minutes=body.grace_minutes)
+        return one
 
     return _with_own(locator, act)
 

@@ -137,20 +137,29 @@ def may(who: Person, role: str, office: str | None) -> None:
         raise Refused(HTTPStatus.FORBIDDEN, "forbidden", f"{who.name} may not do this here: it needs a {role}")
 
 
-def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A staff page: whoever is not signed in is sent to do so; forms must carry the session's own mark."""
+def signed_in_as(role: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A staff page for whoever has at least this role, at the office that the address names.
 
-    @wraps(view)
-    def guarded(**names: str) -> Any:
-        if asking() is None:
-            back = request.full_path.rstrip("?") if request.method in SAFE else None
-            return redirect(url_for("door.sign_in", next=back), HTTPStatus.SEE_OTHER)
-        if request.method not in SAFE and not hmac.compare_digest(_mark(), csrf().encode()):
-            raise Refused(HTTPStatus.FORBIDDEN, "forged", "the form is not of this session: load the page again")
-        may(person(), "clerk", names.get("office"))
-        return view(**names)
+    Whoever is not signed in is sent to do so; forms must carry the session's own mark.
+    """
 
-    return guarded
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def guarded(**names: str) -> Any:
+            if asking() is None:
+                back = request.full_path.rstrip("?") if request.method in SAFE else None
+                return redirect(url_for("door.sign_in", next=back), HTTPStatus.SEE_OTHER)
+            if request.method not in SAFE and not hmac.compare_digest(_mark(), csrf().encode()):
+                raise Refused(HTTPStatus.FORBIDDEN, "forged", "the form is not of this session: load the page again")
+            may(person(), role, names.get("office"))
+            return view(**names)
+
+        return guarded
+
+    return decorate
+
+
+signed_in = signed_in_as("clerk")
 
 
 def _mark() -> bytes:

@@ -20,6 +20,7 @@ from pydantic import (
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Words = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Language = Literal["ca", "es", "en", "fr"]
+LONGEST_GRACE = 240  # minutes
 
 
 class Body(BaseModel):
@@ -124,10 +125,19 @@ class NewAppointment(Body):
     internal: bool = Field(False, description="one of the telephone's seats will do")
 
 
-class Move(Body):
-    """Another hour for the same appointment."""
+class Change(Body):
+    """Another hour for the same appointment, or by staff more grace for whoever is running late."""
 
-    start: Hour
+    start: Hour | None = None
+    grace_minutes: Annotated[int, Field(ge=0, le=LONGEST_GRACE)] | None = Field(
+        None, description="how much later than `late_minutes` is still in time; staff only"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Change:
+        if self.start is None and self.grace_minutes is None:
+            raise ValueError("either start or grace_minutes")
+        return self
 
 
 class CheckIn(Body):
@@ -201,6 +211,7 @@ class Appointment(BaseModel):
     minutes: int
     state: Literal["booked", "cancelled", "arrived"]
     language: str
+    grace_minutes: int
     label: str | None
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,25 @@ def csrf(client: FlaskClient) -> str:
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[Web]:
-    """The application of two offices, open round the clock."""
+def offices() -> Path:
+    """The offices file: two offices, open round the clock."""
+    return ROUND_THE_CLOCK
+
+
+def where_it_is_noon(folder: Path) -> Path:
+    """The same offices, in a time zone where it is noon now: no test runs over the end of their day."""
+    zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+    path = folder / "noon.toml"
+    path.write_text(ROUND_THE_CLOCK.read_text(encoding="utf-8").replace("Europe/Madrid", zone), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def web(tmp_path: Path, offices: Path) -> Iterator[Web]:
+    """The application of the offices, with a database of its own."""
     store = Store(f"sqlite:///{tmp_path / 'torn.db'}")
     upgrade(store)
-    fleet = read_offices(ROUND_THE_CLOCK)
+    fleet = read_offices(offices)
     for office in fleet.plans:
         adopt(store, fleet, office)
     link = Link(Broker("127.0.0.1", free_port()), "test")
