@@ -21,7 +21,7 @@ from hub.store import appointments as store
 
 from . import models as m
 from .appointments import presence
-from .bookings import Hours, capital, first_day, grouped, hours, names, over, own, refusal, sentence
+from .bookings import Hours, capital, first_day, grouped, hours, names, over, own, papers, refusal, sentence
 from .guard import person, signed_in_as
 from .hall import hall
 from .language import clock
@@ -52,6 +52,7 @@ def _one_page(one: Appointment, errors: dict[str, str] | None = None) -> str:
         over=over(one, at),
         presence=presence(plan, one, at),
         readback=readback(plan, one),
+        papers=_papers(plan, one),
         free=_movable(plan, one, first, terms) if open else None,
         first=first,
         said=request.args.get("said", ""),
@@ -81,6 +82,12 @@ def readback(plan: Plan, one: Appointment) -> str:
             services=names(plan, one.services),
             locator=grouped(one.locator),
         )
+
+
+def _papers(plan: Plan, one: Appointment) -> tuple[str, ...]:
+    """What to bring, in the language of who calls."""
+    with force_locale(one.language):
+        return papers(plan, one.services)
 
 
 @pages.post("/<id>/move")

@@ -365,6 +365,13 @@ def names(plan: Plan, services: Sequence[str]) -> str:
     return ", ".join(named(found.name) if (found := plan.service(id)) else id for id in services)
 
 
+def papers(plan: Plan, services: Sequence[str]) -> tuple[str, ...]:
+    """What the procedures need, in the reader's language, each once."""
+    known = (plan.service(id) for id in services)
+    found = (paper for service in known if service and service.bring for paper in named(service.bring))
+    return tuple(dict.fromkeys(found))
+
+
 def masked(document: Document | None) -> str:
     """Enough of a document's number to compare it with what is said: its end."""
     return "•••• " + document.number[-4:] if document else ""

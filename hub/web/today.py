@@ -27,10 +27,9 @@ from hub.store import appointments as store
 from . import models as m
 from .appointments import give_number, presence
 from .booked import GRACE, asked_grace
-from .bookings import capital, names, refusal, typed_document
+from .bookings import capital, names, papers, refusal, typed_document
 from .guard import may, person, signed_in
 from .hall import hall
-from .language import named
 
 pages = Blueprint("today", __name__, url_prefix="/staff/bookings/day")
 LOCATOR_DIGITS = 9
@@ -117,13 +116,7 @@ def _row(plan: Plan, one: Appointment, state: State, at: Moment) -> Row:
     who = None if over else one.person
     said = presence(plan, one, at)
     name, note = (who.name, who.note or "") if who else ("", "")
-    return Row(one, said, names(plan, one.services), name, _papers(plan, one), note)
-
-
-def _papers(plan: Plan, one: Appointment) -> tuple[str, ...]:
-    """What the procedures need, in the reader's language."""
-    known = (plan.service(id) for id in one.services)
-    return tuple(paper for service in known if service and service.bring for paper in named(service.bring))
+    return Row(one, said, names(plan, one.services), name, papers(plan, one.services), note)
 
 
 def _changes(plan: Plan, rows: list[Row], at: Moment) -> Moment:

@@ -165,6 +165,7 @@ def test_the_sheet_on_paper_is_a4_with_office_and_date_and_without_buttons(
     page.emulate_media(media="print")
 
     assert len(A4.findall(paper)) == 1
+    expect(page.get_by_text("Llibre de família")).to_be_visible()
     expect(page.locator(".paper")).to_contain_text("OMAC Mont-roig del Camp")
     expect(page.get_by_role("button").locator("visible=true")).to_have_count(0)
     expect(page.get_by_role("navigation").locator("visible=true")).to_have_count(0)
