@@ -20,7 +20,6 @@ from hub.store import Work
 from hub.store import appointments as store
 
 from . import models as m
-from .appointments import presence
 from .bookings import Hours, capital, first_day, grouped, hours, names, over, own, papers, refusal, sentence
 from .guard import person, signed_in_as
 from .hall import hall
@@ -47,17 +46,15 @@ def _one_page(one: Appointment, errors: dict[str, str] | None = None) -> str:
         "bookings_one.html",
         one=one,
         plan=plan,
-        at=at,
         today=day_of(plan, one.start) == day_of(plan, at),
         over=over(one, at),
-        presence=presence(plan, one, at),
         readback=readback(plan, one),
         papers=_papers(plan, one),
         free=_movable(plan, one, first, terms) if open else None,
-        first=first,
         said=request.args.get("said", ""),
         errors=errors or {},
         grace=one.grace_minutes + GRACE,
+        more=GRACE,
         longest=m.LONGEST_GRACE,
         person=person(),
     )

@@ -342,7 +342,8 @@ def own(id: str, what: str) -> Appointment:
 
     def read(work: Work) -> Appointment:
         found = store.by_id(work, id)
-        if found.office not in hall().fleet.plans or not who.may("operator", found.office):
+        known = found.office in hall().fleet.plans and found.standing is not Standing.HELD
+        if not (known and who.may("operator", found.office)):
             raise NoAppointment("there is no such appointment at an office of yours")
         people.looked(work, who.name, what, [found], at)
         return found

@@ -66,8 +66,6 @@ def _page(office: str, errors: dict[str, str] | None = None, typed: str = "") ->
     return render_template(
         "bookings_day_part.html" if "part" in request.args else "bookings_day.html",
         plan=plan,
-        state=hall().state(office),
-        day=day,
         is_today=day == today,
         title=capital(format_date(date.fromisoformat(day), gettext("EEEE, d MMMM yyyy"))),
         before=_shifted(day, -1),
@@ -79,7 +77,6 @@ def _page(office: str, errors: dict[str, str] | None = None, typed: str = "") ->
         changes=_changes(plan, rows, at) - at,
         errors=errors or {},
         typed=typed,
-        at=at,
         person=person(),
     )
 

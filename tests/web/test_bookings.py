@@ -232,6 +232,17 @@ def test_who_calls_again_is_found_and_the_look_is_written_down(web: Web, text: s
     assert ("anna", "found by search") in looks(web)
 
 
+def test_who_is_still_filling_in_the_webs_form_is_not_shown(web: Web) -> None:
+    plan, at = web.fleet.plans["mont-roig"], now()
+    start = store.free_slots(web.store, plan, ("padro",), local(plan, at).date(), local(plan, at).date(), at)[0].start
+    asked = store.new("mont-roig", ("padro",), start, person=somebody())
+    held = web.store.transact(partial(store.hold, plan=plan, asked=asked, now=at), one_view=False)
+    client = web.signed_in("operator")
+
+    assert client.get(f"{DESK}/{held.id}").status_code == 404
+    assert held.id not in said(client, f"{DESK}/find", text="12345678Z").text
+
+
 def test_the_data_of_who_called_before_fill_in_the_next_booking(web: Web) -> None:
     one = a_booking(web)
 
