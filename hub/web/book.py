@@ -104,7 +104,7 @@ def where() -> AnyResponse:
     services = [service for service in _offered() if service.id in wanted.services]
     if not services:
         return make_response(_start(wrong=True), HTTPStatus.UNPROCESSABLE_ENTITY)
-    wanted = replace(wanted, services=tuple(service.id for service in services), start=None)
+    wanted = Wish(tuple(service.id for service in services), hold=wanted.hold)
     offices = [(plan, _earliest(plan, wanted, at)) for plan in hall().fleet.plans.values()]
     return make_response(render_template("book_where.html", wish=wanted, services=services, offices=offices))
 
@@ -267,14 +267,15 @@ def _kept(wanted: Wish) -> Appointment | None:
 
 
 def _page(template: str, wanted: Wish, kept: Appointment | None, **more: Any) -> str:
-    plan = wanted.plan
-    holds = kept and kept.standing is Standing.HELD and wanted.is_of(kept) and kept.takes_place(now())
+    plan, at = wanted.plan, now()
+    holds = kept and kept.standing is Standing.HELD and wanted.is_of(kept) and kept.takes_place(at)
     return render_template(
         template,
         wish=wanted,
         plan=plan,
         services=[service for service in plan.services if service.id in wanted.services],
         until=kept.held_until if kept and holds else None,
+        at=at,
         fleet=hall().fleet,
         **more,
     )

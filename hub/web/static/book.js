@@ -3,17 +3,13 @@
 
 history.replaceState(null, "", location.href);
 
-const held = document.querySelector("[data-until]");
-
+const held = document.querySelector("[data-left]"); // milliseconds: a phone's own clock may be wrong
 if (held) {
-  const left = () => Number(held.dataset.until) - Date.now();
-  const over = () => {
-    if (left() > 0) return setTimeout(over, left());
+  setTimeout(() => {
     held.classList.add("over");
     held.querySelector("[data-kept]").hidden = true;
     held.querySelector("[data-over]").hidden = false;
-  };
-  over();
+  }, Number(held.dataset.left));
 }
 
 let sent = false;
