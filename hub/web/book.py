@@ -163,10 +163,10 @@ def _new(wanted: Wish) -> Appointment:
     return store.new(wanted.office, wanted.services, wanted.start)
 
 
-def _known(work: Work, id: str) -> Appointment | None:
-    """The place of that id, locked; None once it is forgotten."""
+def _known(work: Work, id: str, lock: bool = True) -> Appointment | None:
+    """The place of that id; None once it is forgotten."""
     try:
-        return store.by_id(work, id, lock=True) if id else None
+        return store.by_id(work, id, lock) if id else None
     except NoAppointment:
         return None
 
@@ -263,7 +263,7 @@ def _book(work: Work, plan: Plan, wanted: Wish, number: str | None, at: Moment) 
 
 
 def _kept(wanted: Wish) -> Appointment | None:
-    return hall().store.transact(lambda work: _known(work, wanted.hold))
+    return hall().store.transact(lambda work: _known(work, wanted.hold, lock=False))
 
 
 def _page(template: str, wanted: Wish, kept: Appointment | None, **more: Any) -> str:
