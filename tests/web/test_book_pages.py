@@ -73,7 +73,9 @@ def another(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def heading(page: Page, name: str) -> None:
+    """Waits for a page; also for its styles, which a busy machine may bring later than its words."""
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+    page.wait_for_load_state()
 
 
 def fits(page: Page) -> bool:
@@ -174,7 +176,7 @@ def test_an_appointment_is_booked_moved_and_cancelled_by_keyboard_alone(hub: Hub
     page.keyboard.press("Tab")
     page.keyboard.type("Maria Vidal Pons")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="És tot correcte?")).to_be_visible()
+    heading(page, "És tot correcte?")
     assert barriers(page) == []
     press(page, page.get_by_role("button", name="Reserveu la cita"))
     heading(page, "Teniu la cita reservada")
@@ -184,7 +186,7 @@ def test_an_appointment_is_booked_moved_and_cancelled_by_keyboard_alone(hub: Hub
     press(page, page.get_by_role("button", name="Sí, canvieu-la"))
     expect(page.get_by_text("S'ha canviat a aquesta hora.")).to_be_visible()
     press(page, page.get_by_role("link", name="Anul·leu la cita"))
-    expect(page.get_by_role("heading", name="Voleu anul·lar la cita?")).to_be_visible()
+    heading(page, "Voleu anul·lar la cita?")
     assert barriers(page) == []
     press(page, page.get_by_role("button", name="Sí, anul·leu-la"))
 
