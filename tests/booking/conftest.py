@@ -147,13 +147,18 @@ def web(tmp_path: Path) -> Iterator[Web]:
     """The application of the two sample offices, open round the clock."""
     store = Store(f"sqlite:///{tmp_path / 'torn.db'}")
     upgrade(store)
-    fleet = read_offices(ROUND_THE_CLOCK)
-    fleet = replace(fleet, plans={id: _not_about_to_end(plan) for id, plan in fleet.plans.items()})
+    fleet = open_now()
     for each in fleet.plans:
         adopt(store, fleet, each)
     link = Link(Broker("127.0.0.1", free_port()), "test")
     yield Web(create_app(store, fleet, Live(store, fleet, link), link, "http://localhost"), store, fleet)
     store.dispose()
+
+
+def open_now() -> Fleet:
+    """The two sample offices, open round the clock; their day does not end before the next hour that can be booked."""
+    fleet = read_offices(ROUND_THE_CLOCK)
+    return replace(fleet, plans={id: _not_about_to_end(plan) for id, plan in fleet.plans.items()})
 
 
 def _not_about_to_end(plan: Plan) -> Plan:

@@ -22,13 +22,12 @@ from hub.bridge.intake import take_facts
 from hub.bridge.presence import topics_of
 from hub.bridge.relay import config_document
 from hub.clock import now
-from hub.line.plan import MINUTE, Plan, day_of
-from hub.offices import Fleet, read_offices
+from hub.line.plan import MINUTE, Plan, day_of, local
+from hub.offices import Fleet
 from hub.store import Store, agendas, schema
 from hub.store import appointments as store_of
 from hub.store.upgrade import upgrade
-from tests.booking.conftest import dni, somebody
-from tests.parts import ROUND_THE_CLOCK
+from tests.booking.conftest import dni, open_now, somebody
 
 DISPENSER = "montroig-dispenser-1"
 
@@ -36,7 +35,7 @@ DISPENSER = "montroig-dispenser-1"
 @pytest.fixture(scope="module")
 def fleet() -> Fleet:
     """The two sample offices, open round the clock."""
-    return read_offices(ROUND_THE_CLOCK)
+    return open_now()
 
 
 @pytest.fixture
@@ -51,8 +50,10 @@ def shop(tmp_path: Path, fleet: Fleet) -> Iterator[Store]:
 
 
 def book(shop: Store, fleet: Fleet, number: int | None = 12345678, office: str = "mont-roig") -> Appointment:
-    """An appointment in this minute, or the next."""
+    """An appointment in this minute, or the next; at midnight, if its ten minutes would end after that."""
     start = -(-now() // MINUTE) * MINUTE
+    wall = local(fleet.plans[office], start)
+    start += (60 - wall.minute) * MINUTE if (wall.hour, wall.minute > 50) == (23, True) else 0
     person = somebody(number) if number else replace(somebody(), document=None)
     asked = store_of.new(office, ("padro",), start, person=person, public=False)
     plan = fleet.plans[office]

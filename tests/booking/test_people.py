@@ -336,7 +336,11 @@ def test_an_agenda_made_without_the_key_has_the_document_once_the_key_is_back(
 # --- the keys themselves ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", ["short", keys.new()[:-2], f"{keys.new()},x", "ñ", "/nowhere/keys"])
+@pytest.mark.parametrize(
+    "said",
+    ["short", keys.new()[:-2], f"{keys.new()},x", "ñ", "/nowhere/keys"],
+    ids=["short", "two characters too short", "one of two", "not ASCII", "no such file"],
+)
 def test_a_key_that_cannot_be_one_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setenv(keys.VARIABLE, said)
 
