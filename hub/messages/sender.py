@@ -20,7 +20,7 @@ from hub.offices import Fleet
 from hub.store import Store, StoreError, appointments, outbox
 from hub.store.outbox import DROPPED, FAILED, SENT, WAITING, Message
 
-from .post import Away, Refused, Way, Ways
+from .post import PostError, Refused, Way, Ways
 from .texts import letter
 
 log = structlog.get_logger()
@@ -68,8 +68,6 @@ class Sender(threading.Thread):
             state, reason = self._tried(message)
             note = partial(outbox.settle, message=message, state=state, reason=reason)
             self.store.transact(note, one_view=False)
-            if state in (WAITING, FAILED):
-                log.warning("a message was not sent", id=message.id, kind=message.notice.value, reason=reason)
 
     def _tried(self, message: Message) -> Outcome:
         try:
@@ -91,9 +89,10 @@ class Sender(threading.Thread):
             return WAITING, "the server was away a moment ago"
         try:
             way.send(address, letter(message.notice, self.fleet.plans[one.office], one, self.public_url), message.id)
-        except Away as error:
+        except PostError as error:
+            log.warning("a message was not sent", id=message.id, kind=message.notice.value, reason=str(error))
+            if isinstance(error, Refused):
+                return FAILED, str(error)
             self._rests[way] = time.monotonic() + RESTS
             return WAITING, str(error)
-        except Refused as error:
-            return FAILED, str(error)
         return SENT, None

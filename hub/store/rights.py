@@ -1,7 +1,7 @@
 """What a person may ask for: a copy of all that is kept of them, and that it is forgotten (GDPR, articles 15 and 17).
 
 some = theirs(work, document="12345678Z")
-export(work, plans, some, "anna", now)       # a dictionary for JSON; that she did it is written down
+export(work, some, "anna", now)              # a dictionary for JSON; that she did it is written down
 erase(work, plans, some, "anna", now)        # and that too
 """
 

@@ -29,7 +29,7 @@ from hub.offices import Fleet, read_offices
 from hub.store import Store, keys, outbox, people, schema
 from hub.store import appointments as store_of
 from hub.store.outbox import DROPPED, FAILED, SENT, WAITING, Message
-from tests.booking.conftest import TUESDAY, Desk, at, office, somebody
+from tests.booking.conftest import TUESDAY, Desk, Web, at, office, somebody
 from tests.booking.mailbox import Mailbox, SmsGateway, certificate
 from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, free_port, wait_until
 from tests.store.test_log import together
@@ -450,6 +450,12 @@ def test_a_message_to_somebody_whose_key_is_missing_waits_for_the_key(
 
     assert (blind.state, blind.reason) == (WAITING, "whose it is cannot be read: a key is missing")
     assert len(mailbox.mails) == 1
+
+
+def test_the_metrics_count_the_messages_of_each_state(web: Web) -> None:
+    web.client().post("/api/v1/appointments", json=web.asked(email="maria@example.cat"))
+
+    assert 'torn_messages{state="waiting"} 1.0' in web.client().get("/metrics").text
 
 
 # --- the ways ---------------------------------------------------------------------------------
