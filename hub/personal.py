@@ -70,10 +70,13 @@ def rekey(store: Store) -> int:
     last: str | None = ""
     while last is not None:
         last = store.transact(partial(people.rekey, after=last, most=SOME), one_view=False)
-    dropped = store.transact(keys.drop_kept)
-    with store.begin() as connection:
-        names = keys.in_use(connection) - {keys.of(connection).newest.name}
-    if dropped:
+    if store.transact(keys.drop_kept, one_view=False):
         print("the key that was kept in the database is removed; older backups still have it")
-    print(f"all personal data is encrypted by the newest key; {len(names)} older keys are still needed")
-    return 1 if names else 0
+    with store.begin() as connection:
+        ring, names = keys.of(connection), keys.in_use(connection)
+    left = sorted(names - {ring.newest.name})
+    for name in left:
+        print(f"some rows by the key {name} are damaged" if name in ring.by_name else keys.missing(name))
+    if not left:
+        print("all personal data is encrypted by the newest key alone")
+    return 1 if left else 0

@@ -83,6 +83,7 @@ class Ring:
     """All keys there are, newest first. The newest encrypts, each decrypts what names it."""
 
     keys: tuple[Key, ...]
+    own: bool = False  # the newest is the one that the database keeps
 
     @property
     def newest(self) -> Key:
@@ -157,7 +158,8 @@ def of(connection: sa.Connection) -> Ring:
     """The keys for this database: the environment's, then its own. They are read once a process."""
     ring = _rings.get(connection.engine)
     if ring is None:
-        ring = Ring((*configured(), *_kept(connection)))
+        given = configured()
+        ring = Ring((*given, *_kept(connection)), own=not given)
         if ring.keys:
             _rings[connection.engine] = ring
     return ring
@@ -176,6 +178,20 @@ def make(connection: sa.Connection) -> None:
     """Keeps a key in the database if there is none anywhere."""
     if not of(connection).keys:
         connection.execute(keys.insert().values(id=1, key=new()))
+
+
+def hold(connection: sa.Connection) -> None:
+    """Before something is encrypted by the database's own key: that key stays, or comes back.
+
+    Somebody may have used another one since this process started, and removed it (`drop_kept`).
+    """
+    ring = of(connection)
+    if not ring.own or not ring.keys:
+        return
+    text = base64.urlsafe_b64encode(ring.newest.secret).decode()
+    kept = sa.select(keys.c.id).where(keys.c.key == text).with_for_update(read=True)
+    if connection.execute(kept).first() is None:
+        connection.execute(keys.insert().values(id=1, key=text))
 
 
 def ensure(store: Store) -> None:
@@ -211,8 +227,12 @@ def warnings(store: Store) -> list[str]:
 
 
 def drop_kept(work: Work) -> int:
-    """Removes the database's own keys once the environment has one and nothing needs them; how many."""
-    needed = in_use(work.connection)
-    if not configured() or needed & {key.name for key in _kept(work.connection)}:
+    """Removes the database's own keys once the environment has one and nothing needs them; how many.
+
+    To be done without `one_view`: it waits for those who are just writing, and must see what they wrote.
+    """
+    work.connection.execute(sa.select(keys.c.id).with_for_update()).all()
+    kept = {key.name for key in _kept(work.connection)}
+    if not configured() or in_use(work.connection) & kept:
         return 0
     return work.connection.execute(keys.delete()).rowcount

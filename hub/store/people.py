@@ -38,6 +38,7 @@ def write(work: Work, one: Appointment) -> None:
     """Writes down whose an appointment is; if that has changed, its digests for the dispensers are made again."""
     if one.person is None:
         return
+    keys.hold(work.connection)
     ring = keys.of(work.connection)
     own = people.c.appointment == one.id
     known = work.connection.execute(sa.select(people).where(own)).first()

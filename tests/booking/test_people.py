@@ -243,6 +243,21 @@ def test_rekeyed_data_needs_the_new_key_alone(
     assert "the key that was kept in the database is removed" in capsys.readouterr().out
 
 
+def test_what_a_process_writes_that_has_not_heard_of_the_new_key_is_not_lost(
+    desk: Desk, changed: Desk, one: Appointment, again: Callable[[Desk], Desk]
+) -> None:
+    personal.rekey(changed.store)
+
+    late = booked(desk, Person("Pere Roig", Document(Kind.DNI, dni(5))), 10)
+
+    fresh = again(changed)
+    assert [kept(fresh, each) for each in (one, late)] == [one, late]
+    assert keys.warnings(fresh.store) == []
+    assert personal.rekey(fresh.store) == 0
+    with fresh.store.begin() as connection:
+        assert connection.execute(sa.select(schema.keys)).all() == []
+
+
 def test_a_rekey_that_was_interrupted_goes_on_where_it_was(changed: Desk, one: Appointment) -> None:
     others = [booked(changed, Person(f"Pere {n}", Document(Kind.DNI, dni(n))), 10 + n) for n in range(3)]
     with changed.store.begin(write=True) as connection:  # half of it: two rows stay by the old key
