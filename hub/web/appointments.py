@@ -21,6 +21,7 @@ from hub.booking.errors import BadDocument, NoAppointment
 from hub.booking.slots import PUBLIC, STAFF, TELEPHONE, Terms, length
 from hub.clock import now
 from hub.line import commands as c
+from hub.line.decide import standstill
 from hub.line.errors import Unknown
 from hub.line.model import State
 from hub.line.plan import MINUTE, Moment, Plan, day_of, local
@@ -238,31 +239,35 @@ def expected(office: str) -> Response:
     plan, at, who = hall().plan(office), now(), person().name
     day = day_of(plan, at)
 
-    def read(work: Work) -> list[Appointment]:
+    def read(work: Work) -> tuple[list[Appointment], State]:
         some = store.of_day(work.connection, plan, day)
         people.looked(work, who, "expected today", some, at)
-        return some
+        return some, work.state(office)
 
-    found = hall().store.transact(read)
-    return jsonify(day=day, appointments=[{**shown(plan, one), **_expected(plan, one, at)} for one in found])
+    found, state = hall().store.transact(read)
+    return jsonify(day=day, appointments=[{**shown(plan, one), **_expected(state, one, at)} for one in found])
 
 
-def _expected(plan: Plan, one: Appointment, at: Moment) -> dict[str, Any]:
-    return {"presence": presence(plan, one, at), **_name(one)}
+def _expected(state: State, one: Appointment, at: Moment) -> dict[str, Any]:
+    return {"presence": presence(state, one, at), **_name(one)}
 
 
 def _name(one: Appointment) -> dict[str, Any]:
     return {"name": one.person.name, "note": one.person.note} if one.person else {"name": None, "note": None}
 
 
-def presence(plan: Plan, one: Appointment, at: Moment) -> str:
-    """Whether who has an appointment is here: "absent" means that they would now join the walk-ins."""
+def presence(state: State, one: Appointment, at: Moment) -> str:
+    """Whether who has an appointment is here: "absent" means that they would now join the walk-ins.
+
+    While the whole office stands still nobody becomes late.
+    """
     if one.standing is Standing.ARRIVED:
         return "arrived"
     if at <= one.start:
         return "expected"
-    allowed = (plan.rules.late_minutes + one.grace_minutes) * MINUTE
-    return "late" if at <= one.start + allowed else "absent"
+    allowed = (state.plan.rules.late_minutes + one.grace_minutes) * MINUTE
+    late = at - one.start - standstill(state, one.start, at)
+    return "expected" if late <= 0 else "late" if late <= allowed else "absent"
 
 
 @pages.get("/offices/<office>/desks/<desk>/person")

@@ -111,7 +111,7 @@ def _row(plan: Plan, one: Appointment, state: State, at: Moment) -> Row:
     ticket = state.tickets.get(one.ticket or "")
     over = one.ticket is not None and (ticket is None or ticket.stage in ENDED)
     who = None if over else one.person
-    said = presence(plan, one, at)
+    said = presence(state, one, at)
     name, note = (who.name, who.note or "") if who else ("", "")
     return Row(one, said, names(plan, one.services), name, papers(plan, one.services), note)
 

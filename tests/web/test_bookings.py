@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from hub.booking.appointments import Appointment, Standing
 from hub.booking.slots import TAKEN_OVER
 from hub.clock import now
+from hub.line.commands import PauseOffice
 from hub.line.plan import HOUR, MINUTE, local
 from hub.store import appointments as store
 from hub.store import schema
@@ -338,6 +339,17 @@ def test_the_list_shows_who_is_expected_late_absent_and_arrived(web: Web) -> Non
     assert sorted(rows) == ["absent", "arrived", "expected", "late", "late"]
     assert "Persona 3" in page
     assert ("anna", "list of the day") in looks(web)
+
+
+def test_while_the_office_stands_still_nobody_on_the_list_becomes_late_or_absent(web: Web) -> None:
+    for number, minutes in ((1, -20), (2, 30)):
+        a_booking(web, number, minutes=minutes)
+    paused, at = PauseOffice("anna", "Simulacre"), now()
+    web.store.transact(lambda work: work.do("mont-roig", paused, at - 30 * MINUTE))
+
+    page = web.signed_in("clerk").get(f"{TODAY}?lang=en").text
+
+    assert re.findall(r'<tr class="(\w+)" id="row-', page) == ["expected", "expected"]
 
 
 def test_a_name_is_on_the_list_only_until_the_visit_is_over(web: Web) -> None:
