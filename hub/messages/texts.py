@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from babel.dates import format_date
 from babel.support import Translations
-from icalendar import Calendar, Event
 
 from hub.booking.appointments import Appointment
+from hub.booking.calendar_file import calendar_file, procedures, services, spoken
 from hub.booking.notices import Notice
-from hub.booking.slots import length
-from hub.line.plan import MINUTE, Plan, local
+from hub.line.plan import Plan, local
 
 CATALOGUES = Path(__file__).parent / "translations"
 Words = Callable[[str], str]
@@ -50,8 +48,12 @@ def letter(notice: Notice, plan: Plan, one: Appointment, public_url: str) -> Let
     link = f"{public_url}/book/{one.locator}?secret={one.secret}"
     if notice is Notice.CANCELLED:
         link = f"{public_url}/book"
-    text = "\n\n".join([_beginning(_, notice), _facts(_, plan, one, day, hour), *_advice(_, notice, link, plan)])
-    calendar = entry(plan, one, public_url) if notice in (Notice.CONFIRMED, Notice.MOVED) else None
+    papers = _papers(_, plan, one) if notice is not Notice.CANCELLED else []
+    facts = _facts(_, plan, one, day, hour)
+    text = "\n\n".join([_beginning(_, notice), facts, *papers, *_advice(_, notice, link, plan)])
+    host = urlsplit(public_url).netloc
+    new = notice in (Notice.CONFIRMED, Notice.MOVED)
+    calendar = calendar_file(plan, one, host, one.language) if new else None
     return Letter(subject, text + "\n", _short(_, notice, plan, one, hour, link), one.language, calendar)
 
 
@@ -79,9 +81,16 @@ def _beginning(_: Words, notice: Notice) -> str:
 
 
 def _facts(_: Words, plan: Plan, one: Appointment, day: str, hour: str) -> str:
-    lines = [f"{day}, {hour}", _services(plan, one), plan.name]
+    lines = [f"{day}, {hour}", procedures(plan, one, one.language), plan.name, plan.address]
     lines.append(_("Locator: %(locator)s") % {"locator": _spoken(one.locator)})
-    return "\n".join(f"    {line}" for line in lines)
+    return "\n".join(f"    {line}" for line in lines if line)
+
+
+def _papers(_: Words, plan: Plan, one: Appointment) -> list[str]:
+    """What to bring, as a paragraph, if the offices file says so."""
+    found = [paper for service in services(plan, one) if service.bring for paper in spoken(service.bring, one.language)]
+    lines = [f"    - {paper}" for paper in dict.fromkeys(found)]
+    return ["\n".join([_("Please bring with you:"), *lines])] if lines else []
 
 
 def _advice(_: Words, notice: Notice, link: str, plan: Plan) -> list[str]:
@@ -118,27 +127,5 @@ def _short(_: Words, notice: Notice, plan: Plan, one: Appointment, hour: str, li
     return said % {"when": when, "office": plan.name, "locator": _spoken(one.locator), "link": link}
 
 
-def _services(plan: Plan, one: Appointment) -> str:
-    found = (plan.service(id) for id in one.services)
-    return ", ".join(each.name.get(one.language) or next(iter(each.name.values())) for each in found if each)
-
-
 def _spoken(locator: str) -> str:
     return f"{locator[:3]} {locator[3:6]} {locator[6:]}"
-
-
-def entry(plan: Plan, one: Appointment, public_url: str) -> bytes:
-    """The appointment for one's calendar. It carries no secret: calendars are shared."""
-    begins, ends = one.start, one.start + length(plan, one.services) * MINUTE
-    event, file = Event(), Calendar()
-    event.add("uid", f"{one.id}@{urlsplit(public_url).netloc}")
-    event.add("dtstamp", datetime.now(UTC))
-    event.add("dtstart", datetime.fromtimestamp(begins / 1000, UTC))
-    event.add("dtend", datetime.fromtimestamp(ends / 1000, UTC))
-    event.add("summary", f"{_services(plan, one)} · {plan.name}")
-    event.add("location", plan.name)
-    file.add("prodid", "-//Torn//")
-    file.add("version", "2.0")
-    file.add("method", "PUBLISH")
-    file.add_component(event)
-    return bytes(file.to_ical())

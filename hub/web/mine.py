@@ -10,19 +10,17 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import segno
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from icalendar import Calendar, Event
 from werkzeug.wrappers import Response as AnyResponse
 
 from hub.booking.appointments import Appointment, Standing
+from hub.booking.calendar_file import calendar_file
 from hub.booking.errors import AlreadyCheckedIn, Cancelled, NoAppointment, NotASlot, SlotTaken
-from hub.booking.slots import length
 from hub.clock import now
 from hub.line.plan import MINUTE, Moment, Plan, Service, day_of
 from hub.store import Work
@@ -31,7 +29,7 @@ from hub.store import appointments as store
 from .appointments import give_number
 from .hall import hall
 from .hours import choice, moment_of
-from .language import named
+from .language import language, named
 from .phone import CITIZEN
 
 pages = Blueprint("mine", __name__, url_prefix="/book")
@@ -136,21 +134,10 @@ def _token(one: Appointment) -> str | None:
 def calendar(locator: str) -> Response:
     """The appointment as a calendar's entry (RFC 5545); it carries no secret, since calendars are shared."""
     plan, one = _own(locator)
-    entry, file, services = Event(), Calendar(), _services(plan, one)
-    begins, ends = (datetime.fromtimestamp(at / 1000, UTC) for at in (one.start, _ends(plan, one)))
-    entry.add("uid", f"{one.id}@{request.host}")
-    entry.add("dtstamp", datetime.now(UTC))
-    entry.add("dtstart", begins)
-    entry.add("dtend", ends)
-    entry.add("summary", f"{', '.join(named(service.name) for service in services)} · {plan.name}")
-    entry.add("location", ", ".join(filter(None, (plan.name, plan.address))))
-    entry.add("description", "\n".join(_description(plan, one, services)))
-    file.add("prodid", "-//Torn//")
-    file.add("version", "2.0")
-    file.add("method", "PUBLISH")
-    file.add_component(entry)
+    description = "\n".join(_description(plan, one, _services(plan, one)))
+    file = calendar_file(plan, one, request.host, language(), description)
     disposition = {"Content-Disposition": f'attachment; filename="{plan.office}.ics"'}
-    return Response(file.to_ical(), content_type="text/calendar; charset=utf-8; method=PUBLISH", headers=disposition)
+    return Response(file, content_type="text/calendar; charset=utf-8; method=PUBLISH", headers=disposition)
 
 
 def _description(plan: Plan, one: Appointment, services: list[Service]) -> Iterator[str]:
@@ -161,10 +148,6 @@ def _description(plan: Plan, one: Appointment, services: list[Service]) -> Itera
         if service.bring:
             yield f"{_('What to bring')} ({named(service.name)}):"
             yield from (f"- {paper}" for paper in named(service.bring))
-
-
-def _ends(plan: Plan, one: Appointment) -> Moment:
-    return one.start + length(plan, one.services) * MINUTE
 
 
 @pages.post("/<locator>/silence")

@@ -262,6 +262,19 @@ def test_every_sentence_of_the_messages_is_translated_and_compiled(language: str
     assert [text for text, translated in written.items() if not translated] == []
 
 
+def test_a_letter_says_where_it_is_and_what_to_bring_in_its_language(fleet: Fleet) -> None:
+    plan = fleet.plans["mont-roig"]
+    one = store_of.new("mont-roig", ("padro",), at(plan, 9), person=MARIA, language="es")
+
+    said = letter(Notice.REMINDER, plan, one, URL).text
+    cancelled = letter(Notice.CANCELLED, plan, one, URL).text
+
+    papers = plan.service("padro").bring["es"]
+    assert plan.address in said
+    assert [paper for paper in papers if f"    - {paper}\n" not in said] == []
+    assert "Traiga, por favor:" in said and "Traiga" not in cancelled
+
+
 def test_the_calendar_file_has_the_hour_and_no_secret(fleet: Fleet) -> None:
     plan = fleet.plans["mont-roig"]
     one = store_of.new("mont-roig", ("padro", "tributs"), at(plan, 9), person=MARIA)
