@@ -53,12 +53,17 @@ def appended_topic(office):
 
 
 def device_topic(device, leaf):
-    """One of a device's own topics; `leaf` is state, fact, stored, press, answer, config or agenda."""
+    """One of a device's own topics; `leaf` is one of DEVICE_LEAVES."""
     return "torn/v1/dev/%s/%s" % (device, leaf)
 
 
+def piece_topic(device, n):
+    """One piece of the update that is offered to a device, counted from 0, retained."""
+    return "torn/v1/dev/%s/update/%d" % (device, n)
+
+
 OFFICE_LEAVES = ("line", "calls", "call", "appended")
-DEVICE_LEAVES = ("state", "fact", "stored", "press", "answer", "config", "agenda")
+DEVICE_LEAVES = ("state", "fact", "stored", "press", "answer", "config", "agenda", "update")
 
 
 def route(topic):
@@ -76,6 +81,8 @@ def route(topic):
             return parts[4], (parts[3],)
         if len(parts) == 6 and parts[2] == "office" and parts[4] == "desk":
             return "desk", (parts[3], parts[5])
+        if len(parts) == 6 and parts[2] == "dev" and parts[4] == "update" and not parts[5].strip(DIGITS):
+            return "piece", (parts[3], parts[5])
     raise ValueError("topic %s is not one of torn/v1" % topic)
 
 
@@ -175,6 +182,14 @@ def is_url_safe(value, least, most):
     return isinstance(value, str) and least <= len(value) <= most and not value.strip(URL_SAFE)
 
 
+def is_base64(value, most):
+    """Base64 of at least a byte, with its padding (RFC 4648, 4), in at most `most` characters."""
+    if not isinstance(value, str) or not 4 <= len(value) <= most or len(value) % 4:
+        return False
+    bare = value[:-2] + value[-2:].rstrip("=")
+    return not bare.strip(SMALLS + CAPITALS + DIGITS + "+/")
+
+
 def is_uuid(value):
     """A UUID in its usual 36 lower-case characters (RFC 9562, 4)."""
     if not isinstance(value, str) or len(value) != 36:
@@ -213,6 +228,7 @@ SCALARS = {
     "uuid": (is_uuid, "must be a UUID"),
     "whole": (is_whole, "must be a whole number, 0 or more"),
     "text": (is_text, "must be text of at most 500 printable characters"),
+    "base64": (lambda v: is_base64(v, 960), "must be base64 of at most 720 bytes"),
     "yes": (lambda v: v is True or v is False, "must be true or false"),
     "time": (lambda v: isinstance(v, str) and _reads(instant, v), "must be a time like 2026-11-24T10:00:00.000Z"),
     "day": (lambda v: isinstance(v, str) and _reads(day_number, v), "must be a date like 2026-11-24"),
@@ -298,6 +314,7 @@ MESSAGES = {
             "software?": "text",
             "paper?": PAPERS,
             "unsent?": "whole",
+            "log?": ["text"],
         },
     ),
     "fact": (SMALL, _FACT),
@@ -352,6 +369,8 @@ MESSAGES = {
             ],
         },
     ),
+    "update": (SMALL, {"version": "text", "bytes": "whole", "manifest": "whole", "mac": "id"}),
+    "piece": (SMALL, {"n": "whole", "data": "base64"}),
 }
 
 
@@ -372,13 +391,13 @@ def check(kind, message):
     """Raises ValueError, which names the key and says what it must be, unless `message` is a `kind`."""
     if not isinstance(message, dict):
         raise ValueError("must be a JSON object")
-    fault = _fault(MESSAGES[kind][1], message, "")
-    if kind == "fact" and not fault:
+    wrong = fault(MESSAGES[kind][1], message)
+    if kind == "fact" and not wrong:
         name = message.get("fact")
         shape = FACTS.get(name) if isinstance(name, str) else None
-        fault = _fault(shape, message, "") if shape else "fact: must be one of %s" % ", ".join(sorted(FACTS))
-    if fault:
-        raise ValueError(fault)
+        wrong = fault(shape, message) if shape else "fact: must be one of %s" % ", ".join(sorted(FACTS))
+    if wrong:
+        raise ValueError(wrong)
 
 
 def encode(kind, message):
@@ -402,8 +421,8 @@ def decode(kind, payload):
     return message
 
 
-def _fault(shape, value, path):
-    """What is wrong with `value`, as one sentence, or None."""
+def fault(shape, value, path=""):
+    """What is wrong with `value` by this shape: one sentence that names the place below `path`, or None."""
     if isinstance(shape, str):
         return _scalar_fault(shape, value, path)
     if isinstance(shape, tuple):
@@ -412,7 +431,7 @@ def _fault(shape, value, path):
     if isinstance(shape, list):
         if not isinstance(value, list):
             return "%s: must be a list" % path
-        return _first(_fault(shape[0], item, "%s[%d]" % (path, i)) for i, item in enumerate(value))
+        return _first(fault(shape[0], item, "%s[%d]" % (path, i)) for i, item in enumerate(value))
     if value is None and "?" in shape:
         return None
     if not isinstance(value, dict):
@@ -436,17 +455,17 @@ def _key_fault(key, shape, value, path):
     key = key[:-1] if optional else key
     if key not in value:
         return None if optional else "%s: is missing" % (path + "." + key if path else key)
-    return _fault(shape, value[key], path + "." + key if path else key)
+    return fault(shape, value[key], path + "." + key if path else key)
 
 
 def _entry_fault(key, shape, value, path):
     if not is_url_safe(key, 1, 64):
         return "%s: a key must be 1 to 64 URL-safe characters" % path
-    return _fault(shape, value, path + "." + key)
+    return fault(shape, value, path + "." + key)
 
 
 def _first(faults):
-    for fault in faults:
-        if fault:
-            return fault
+    for each in faults:
+        if each:
+            return each
     return None

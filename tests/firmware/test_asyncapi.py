@@ -21,13 +21,15 @@ TOPICS = {
     "appended": wire.appended_topic("mont-roig"),
     "desk": wire.desk_topic("mont-roig", "1"),
     **{leaf: wire.device_topic("montroig-desk-1", leaf) for leaf in wire.DEVICE_LEAVES},
+    "piece": wire.piece_topic("montroig-desk-1", 7),
 }
-RETAINED = {"hub", "line", "calls", "desk", "state", "stored", "config", "agenda"}
+RETAINED = {"hub", "line", "calls", "desk", "state", "stored", "config", "agenda", "update", "piece"}
 SAMPLES = [(name, i) for name in DOCUMENT["components"]["messages"] for i in range(2)]
 VALUES = [
     *(None, True, False, 0, 1, -1, 1.5, 2**53 - 1, 2**53, [], {}, "", " ", "-", "a", "-a", "a-", "A", "á", "_"),
     *("a" * 21, "a" * 22, "a" * 64, "a" * 65, "a" * 86, "a" * 87, "a" * 500, "a" * 501),
     *("P01", "P012", "P1012", "P01012", "PP012", "PP1012", "PPP012", "p012", "P-012", "012"),
+    *("YQ==", "YWI=", "YWJj", "YW=j", "Y===", "=YWJ", "a" * 960, "a" * 964),
     *("a\tb", "\x7f", "\x80", "\xa0", "·", "€", "😀"),
     *(
         "0b7e4a52-6f0e-4d9e-9a43-1f2f8a1f5f10",

@@ -85,6 +85,8 @@ GOOD = {
             }
         ],
     },
+    "update": {"version": "0.2.0", "bytes": 61234, "manifest": 1312, "mac": "5f1d7a84" * 8},
+    "piece": {"n": 7, "data": "eyJ2ZXJzaW9uIjo="},
 }
 
 
@@ -213,6 +215,7 @@ def rule_a_topic_leads_to_its_kind_and_names(wire):
     assert wire.route(wire.desk_topic("mont-roig", "1")) == ("desk", ("mont-roig", "1"))
     for leaf in wire.DEVICE_LEAVES:
         assert wire.route(wire.device_topic("montroig-desk-1", leaf)) == (leaf, ("montroig-desk-1",))
+    assert wire.route(wire.piece_topic("montroig-desk-1", 7)) == ("piece", ("montroig-desk-1", "7"))
 
 
 def rule_a_strange_topic_leads_nowhere(wire):
@@ -229,6 +232,9 @@ def rule_a_strange_topic_leads_nowhere(wire):
         "torn/v1/office/mont-roig/desk/",
         "torn/v1/office/mont-roig/desk/1/state",
         "torn/v1/dev/montroig-desk-1/secrets",
+        "torn/v1/dev/montroig-desk-1/update/",
+        "torn/v1/dev/montroig-desk-1/update/a",
+        "torn/v1/dev/montroig-desk-1/state/1",
         "torn/v1/dev/Montroig/state",
         "/torn/v1/hub",
         "$SYS/broker/uptime",

@@ -1,0 +1,95 @@
+"""Letters on a panel's pixels: framebuf's own 8 by 8 face, as large as it fits, with the accents it lacks.
+
+`lines(canvas, width, height, texts)` fills a panel: the first text large in the upper half, the others
+below it in rows of eight pixels.
+"""
+
+import framebuf
+
+SIDE = 8  # pixels of a letter
+
+# What framebuf cannot draw: after each bare letter those that are seen as it, and the marks on them, as pixels
+# (column, row). A capital has no room for one.
+BARE = ("aàáâ", "eèéê", "iíï", "oòóô", "uùúü", "cç", "nñ", " ·", "'’", "AÀÁ", "EÈÉ", "IÍÏ", "OÒÓ", "UÚÜ", "CÇ", "NÑ")
+MARKS = (
+    ("àèòù", ((2, 0), (3, 1))),
+    ("áéíóú", ((4, 0), (3, 1))),
+    ("ïü", ((2, 0), (5, 0))),
+    ("âêô", ((3, 0), (2, 1), (4, 1))),
+    ("çÇ", ((3, 7), (2, 7))),
+    ("ñ", ((2, 0), (3, 0), (4, 1))),
+    ("·", ((3, 3), (4, 3), (3, 4), (4, 4))),
+)
+
+
+def letter(c):
+    """(what framebuf can draw, the marks on it)."""
+    if " " <= c <= "~":
+        return c, ()
+    bare = [each[0] for each in BARE if c in each]
+    marks = [pixels for letters, pixels in MARKS if c in letters]
+    return bare[0] if bare else "?", marks[0] if marks else ()
+
+
+def canvas(width, height, form):
+    """(bytes, FrameBuffer) of a panel; `form` is one of framebuf's."""
+    memory = bytearray(width * height // 8)
+    return memory, framebuf.FrameBuffer(memory, width, height, form)
+
+
+def text(target, words, x, y, scale):
+    """Writes one row, each pixel of the face as a square of `scale`."""
+    memory, cell = canvas(SIDE, SIDE, framebuf.MONO_HLSB)
+    for c in words:
+        bare, marks = letter(c)
+        cell.fill(0)
+        cell.text(bare, 0, 0)
+        for column, row in marks:
+            cell.pixel(column, row, 1)
+        for row in range(SIDE):
+            for column in range(SIDE):
+                if memory[row] >> (7 - column) & 1:
+                    target.fill_rect(x + column * scale, y + row * scale, scale, scale, 1)
+        x += SIDE * scale
+
+
+def broken(words, width):
+    """A text in rows of at most `width` letters, broken between words where that can be."""
+    rows = []
+    for word in words.split():
+        while len(word) > width:
+            rows.append(word[:width])
+            word = word[width:]
+        if rows and len(rows[-1]) + 1 + len(word) <= width:
+            rows[-1] += " " + word
+        else:
+            rows.append(word)
+    return rows
+
+
+def largest(words, width, height):
+    """The largest scale at which a text fits a box of so many pixels, and its rows then."""
+    for scale in (4, 3, 2):
+        rows = broken(words, width // (SIDE * scale))
+        whole = all(word in " ".join(rows).split() for word in words.split())
+        if whole and len(rows) * SIDE * scale <= height:
+            return scale, rows
+    return 1, broken(words, width // SIDE)[: height // SIDE]
+
+
+def lines(target, width, height, texts):
+    """The first text as large as the upper half allows, in the middle; the others below, a row or more each."""
+    target.fill(0)
+    if not texts:
+        return
+    scale, rows = largest(texts[0], width, height // 2 if len(texts) > 1 else height)
+    y = 0
+    for row in rows:
+        text(target, row, (width - len(row) * SIDE * scale) // 2, y, scale)
+        y += SIDE * scale
+    y = max(y + 1, height // 2 + 2)
+    for words in texts[1:]:
+        for row in broken(words, width // SIDE):
+            if y + SIDE <= height:
+                text(target, row, 0, y, 1)
+                y += SIDE + 2

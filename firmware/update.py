@@ -1,0 +1,111 @@
+"""Updates over the air: an offer is fetched in pieces, tried out, and given up if it does not work.
+
+unpack.py verifies and writes; it is loaded only while there is something to take apart.
+"""
+
+import asyncio
+import binascii
+import sys
+
+import slots
+import version
+import wire
+
+PIECE_WITHIN = 120000  # ms: a broker may be away for a while
+TRIAL = 600000  # ms that an update has to show that it works
+GOOD = 5000  # ms that all must be well for that
+LOOK = 500  # ms
+
+
+class Updater:
+    """Looks for offers and takes them, and judges an update that is on trial.
+
+    Args:
+        link: the way to the hub.
+        parts: has clock, notes and `restart`, a coroutine function.
+        settings: all of config.py's.
+        well: says whether all tasks show life.
+    """
+
+    def __init__(self, link, parts, settings, root, well):
+        self._link, self._clock, self._notes, self._restart = link, parts.clock, parts.notes, parts.restart
+        self._key, self._board = binascii.unhexlify(settings["update_key"]), settings["board"]
+        self._root, self._well = root, well
+        self._offer = None
+        self._data = None  # of the piece that is awaited
+        self._trial_ends = None if slots.read(root)["good"] else parts.clock.ms() + TRIAL
+        self._well_since = None
+        if self._key:
+            link.on(wire.device_topic(link.device, "update"), "update", self._offered)
+
+    async def run(self, alive):
+        """For ever."""
+        while True:
+            alive()
+            if self._trial_ends is not None:
+                await self._judge(self._clock.ms())
+            elif self._offer:
+                offer, self._offer = self._offer, None
+                await self._take(offer, alive)
+            await asyncio.sleep_ms(LOOK)
+
+    def _offered(self, offer, _retained):
+        if offer["version"] != version.VERSION:
+            self._offer = offer
+
+    async def _judge(self, now):
+        """On trial: well for a while is good; not well in time is a start that failed."""
+        if not (self._link.connected() and self._well()):
+            self._well_since = None
+        elif self._well_since is None:
+            self._well_since = now
+        elif now - self._well_since >= GOOD:
+            self._trial_ends = None
+            slots.confirm(self._root)
+            return
+        if now > self._trial_ends:
+            await self._restart()
+
+    async def _take(self, offer, alive):
+        try:
+            await self._fetch(offer, alive)
+        except (ValueError, OSError) as error:  # an UpdateError is a ValueError
+            return self._notes.add("update %s is refused: %s" % (offer["version"], error))
+        finally:
+            for name in ("unpack", "signing"):
+                sys.modules.pop(name, None)
+        self._notes.add("update %s is on trial" % offer["version"])
+        await self._restart()
+
+    async def _fetch(self, offer, alive):
+        import unpack
+
+        unpacker = unpack.Unpacker(self._root, offer, self._key, self._board)
+        try:
+            for n in range(unpacker.pieces):
+                unpacker.feed(await self._piece(n, alive))
+            unpacker.finish()
+        except (ValueError, OSError):
+            unpacker.clear()
+            raise
+
+    async def _piece(self, n, alive):
+        """The bytes of one piece, as soon as the broker hands it over."""
+        topic = wire.piece_topic(self._link.device, n)
+        self._data = None
+        self._link.on(topic, "piece", self._came)
+        until = self._clock.ms() + PIECE_WITHIN
+        try:
+            while self._data is None:
+                if self._clock.ms() > until:
+                    raise ValueError("piece %d did not come" % n)
+                alive()
+                await asyncio.sleep_ms(10)
+        finally:
+            self._link.off(topic)
+        if self._data[0] != n:
+            raise ValueError("piece %d is another one" % n)
+        return binascii.a2b_base64(self._data[1])
+
+    def _came(self, piece, _retained):
+        self._data = piece["n"], piece["data"]

@@ -1,0 +1,51 @@
+"""The radio: joins the network of the settings and says why it cannot."""
+
+import asyncio
+
+import network
+
+JOINING = 15000  # ms
+NO_SLEEP = 0xA11140  # Pico W: cyw43's power saving, off; it costs a press 100 ms and more
+
+
+class Wifi:
+    """The board's connection to the network of its settings.
+
+    Args:
+        settings: `wifi` of config.py.
+        name: what the board calls itself to the network.
+    """
+
+    def __init__(self, settings, name, clock):
+        network.country(settings["country"])
+        network.hostname(name[:32])
+        self._settings, self._clock = settings, clock
+        self._radio = network.WLAN(network.STA_IF)
+
+    def joined(self):
+        """Whether the network is there now."""
+        return self._radio.isconnected()
+
+    async def join(self):
+        """Joins; raises OSError, whose text is one of words.py's troubles, if that fails."""
+        if self._radio.isconnected():
+            return
+        self._radio.active(True)
+        try:
+            self._radio.config(pm=NO_SLEEP)
+        except (OSError, ValueError):
+            pass  # an ESP32 has no such switch
+        self._radio.connect(self._settings["ssid"], self._settings["password"])
+        until = self._clock.ms() + JOINING
+        while not self._radio.isconnected():
+            if self._clock.ms() > until:
+                trouble = self._trouble()
+                self._radio.disconnect()
+                raise OSError(trouble)
+            await asyncio.sleep_ms(100)
+
+    def _trouble(self):
+        status = self._radio.status()
+        if status == network.STAT_WRONG_PASSWORD:
+            return "wifi_password"
+        return "wifi_absent" if status == network.STAT_NO_AP_FOUND else "wifi"

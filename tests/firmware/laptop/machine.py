@@ -1,0 +1,100 @@
+"""`machine` on a laptop: pins that are pressed by a line on stdin, outputs that are told on stdout."""
+
+import asyncio
+
+import hands
+
+
+class Pin:
+    """A pin; an input rests at 1, as with a pull-up, and a finger closes it to ground."""
+
+    IN, OUT, PULL_UP, IRQ_RISING, IRQ_FALLING = 0, 1, 2, 4, 8
+
+    def __init__(self, number, mode=-1, pull=-1, value=None):
+        self.number, self.output = number, mode == Pin.OUT
+        self._level = 1 if value is None else value
+        self._handler = None
+        hands.PINS[number] = self
+
+    def value(self, level=None):
+        """Reads the pin, or sets it."""
+        if level is None:
+            return self._level
+        if level != self._level:
+            self._level = level
+            if self.output:
+                hands.tell({"pin": self.number, "value": level})
+
+    def irq(self, handler, trigger=12):
+        """Calls the handler at each edge."""
+        self._handler = handler
+
+    def moved(self, level):
+        """A finger comes down (0) or leaves (1)."""
+        self._level = level
+        if self._handler:
+            self._handler(self)
+
+
+class PWM:
+    """A pin that hums; told when it does."""
+
+    def __init__(self, pin):
+        self._hz = 0
+
+    def freq(self, hz):
+        """Sets the tone."""
+        self._hz = hz
+
+    def duty_u16(self, duty):
+        """Hums, or is silent at 0."""
+        hands.tell({"tone": self._hz if duty else 0})
+
+
+class I2C:
+    """A bus on which everybody answers."""
+
+    def __init__(self, number, sda=None, scl=None, freq=400000):
+        pass
+
+    def writeto(self, address, data):
+        """Swallows it."""
+        return len(data)
+
+
+class SPI:
+    """A bus that swallows everything."""
+
+    def __init__(self, number, baudrate=1000000, sck=None, mosi=None):
+        pass
+
+    def write(self, data):
+        """Swallows it."""
+
+
+class RTC:
+    """The board's clock: keeps what it is told."""
+
+    kept = None
+
+    def datetime(self, value=None):
+        """Reads or sets it."""
+        if value is None:
+            return RTC.kept
+        RTC.kept = value
+
+
+class WDT:
+    """A watchdog that does not bite. With it the hands begin: from here on the board works."""
+
+    def __init__(self, timeout=5000):
+        asyncio.create_task(hands.work())
+
+    def feed(self):
+        """Told nowhere."""
+
+
+def reset():
+    """Ends the process, to be started again."""
+    hands.tell({"reset": True})
+    hands.leave(3)
