@@ -149,7 +149,7 @@ class Link:
         connection = await self._open()
         reading = None
         try:
-            self._beat_heard, self._fresh, self._connection = None, False, connection
+            self._beat_heard, self._fresh, self._connection, self.trouble = None, False, connection, "hub"
             reading = asyncio.create_task(self._read(connection))
             for topic in list(self._handlers):
                 await connection.subscribe(topic)

@@ -15,7 +15,7 @@ import struct
 
 KEEPALIVE = 15  # seconds: after one and a half of it the broker tells the others that we are lost
 PATIENCE = 6000  # ms that an answer of the broker's may take
-MOST = 2048  # bytes of one message; a longer one is read past
+MOST = 2048  # bytes of one message; of a longer one the rest is read past
 
 
 class MqttError(OSError):
@@ -165,7 +165,7 @@ class Connection:
             self._said = self._clock.ms()
 
     async def _packet(self):
-        """(first byte, the rest); the rest is None of what is too long for us."""
+        """(first byte, the rest); of what is too long only the beginning, which no reader takes for good."""
         kind = (await self._reader.readexactly(1))[0]
         length = shift = 0
         while True:
@@ -176,11 +176,11 @@ class Connection:
                 break
             if shift > 21:
                 raise MqttError("no_mqtt")
-        if length <= MOST:
-            return kind, await self._reader.readexactly(length)
+        body = await self._reader.readexactly(min(length, MOST))
+        length -= len(body)
         while length:
             length -= len(await self._reader.readexactly(min(length, MOST)))
-        return kind, b""
+        return kind, body
 
     async def _message(self, kind, body):
         """A PUBLISH (3.3) taken apart and acknowledged; None for what is none."""

@@ -7,6 +7,7 @@ does not have raises PartMissing: the test fails and says what to install; it do
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import TypeVar
 
 import pgserver
 import psycopg
+import trustme
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -217,14 +219,46 @@ class Bench(Process):
 # --- the broker -----------------------------------------------------------------------------
 
 
+class Authority:
+    """A certificate authority of the tests' own; `ca` is its certificate as PEM, `der` the same as DER."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self._made = folder, trustme.CA()
+        self.ca, self.der = folder / "ca.pem", folder / "ca.der"
+        self._made.cert_pem.write_to_path(str(self.ca))
+        self.der.write_bytes(ssl.PEM_cert_to_DER_cert(self.ca.read_text()))
+
+    def issue(self, name: str) -> tuple[Path, Path]:
+        """A certificate for a name or an address, and its key, both as PEM."""
+        leaf, paths = self._made.issue_cert(name, common_name=name), (f"{name}.pem", f"{name}.key")
+        certificate, key = (self.folder / each for each in paths)
+        leaf.cert_chain_pems[0].write_to_path(str(certificate))
+        leaf.private_key_pem.write_to_path(str(key))
+        return certificate, key
+
+
 class Mosquitto:
     """Debian's mosquitto at `port` of 127.0.0.1. What it keeps survives stop and kill if `persistence` is on.
 
-    `config` is put into its configuration file as it is, after what makes it listen.
+    `config` is put into its configuration file as it is, after what makes it listen. With an `authority` it also
+    listens at `tls_port`, with a certificate for `name`; `mutual` lets in only who shows one of that authority's there,
+    by the name in it.
     """
 
-    def __init__(self, folder: Path, port: int = 0, config: str = "", persistence: bool = True) -> None:
-        self.folder, self.port = folder, port or free_port()
+    name = "broker.torn.test"
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        config: str = "",
+        persistence: bool = True,
+        authority: Authority | None = None,
+        mutual: bool = False,
+    ) -> None:
+        self.folder, self.port, self.tls_port = folder, port or free_port(), free_port()
+        self.authority, self.mutual = authority, mutual
         self.config = config or "allow_anonymous true"
         self.persistence = persistence
         self.running: subprocess.Popen[bytes] | None = None
@@ -256,7 +290,14 @@ class Mosquitto:
         keeping = f"persistence true\npersistence_location {self.folder}/\n" if self.persistence else ""
         # As root, mosquitto would become a user who may not write into this folder. Without Nagle's algorithm
         # an answer does not wait 40 ms for the acknowledgement of the one before.
-        return f"user root\nset_tcp_nodelay true\nlistener {self.port} 127.0.0.1\n{keeping}{self.config}\n"
+        secure = ""
+        if self.authority:
+            certificate, key = self.authority.issue(self.name)
+            secure = f"listener {self.tls_port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}\n"
+        if self.authority and self.mutual:
+            secure += f"cafile {self.authority.ca}\nrequire_certificate true\nuse_identity_as_username true\n"
+        open_door = f"listener {self.port} 127.0.0.1\n"
+        return f"user root\nset_tcp_nodelay true\n{secure}{open_door}{keeping}{self.config}\n"
 
     def stop(self) -> None:
         """A clean end: what is retained is written to disk."""

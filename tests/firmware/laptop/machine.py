@@ -88,7 +88,7 @@ class WDT:
     """A watchdog that does not bite. With it the hands begin: from here on the board works."""
 
     def __init__(self, timeout=5000):
-        asyncio.create_task(hands.work())
+        self._hands = asyncio.create_task(hands.work())  # CPython keeps none that nobody holds
 
     def feed(self):
         """Told nowhere."""
