@@ -57,7 +57,8 @@ def start(root):
 def back(root):
     """Gives the running slot up for the one before it, or, if there is none left, for what was flashed."""
     state = read(root)
-    state.update({"slot": state["before"] if state["before"] != state["slot"] else "", "before": "", "good": True})
+    before = state["before"] if state["before"] != state["slot"] else ""
+    state.update({"slot": before, "before": "", "tries": 0, "good": True})
     write(root, state)
     return state["slot"]
 

@@ -121,7 +121,7 @@ class Board:
     def press(self, pin: int = BUTTON) -> None:
         """A finger taps, for as long as fingers do."""
         self.do(f"down {pin}")
-        threading.Event().wait(0.06)  # a contact that is shorter than 20 ms is none
+        threading.Event().wait(0.12)  # a contact that is shorter than 20 ms is none
         self.do(f"up {pin}")
 
     @property

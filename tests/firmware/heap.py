@@ -1,0 +1,82 @@
+"""How much heap a board needs: the smallest in which the compiled files do a day's work, under MicroPython.
+
+The unix port's words have 64 bits, a microcontroller's 32: what is measured here is more than a board needs, but for
+TLS, whose buffers lie outside of this heap on a laptop and inside it on some boards.
+"""
+
+import subprocess
+from pathlib import Path
+
+from tests.devices.voice import HubVoice
+from tests.firmware.board import Board, broker_settings, interpreter, settings
+from tests.parts import ROOT, Authority, Mosquitto, NotInTime
+
+LIMIT = 100 * 1024  # bytes
+STEP = 1024
+STAND_INS = (
+    "import gc, sys; sys.path.insert(0, {!r}); import asyncio, json, time; gc.collect(); before = gc.mem_alloc(); "
+    "import network, hands, machine; gc.collect(); print(gc.mem_alloc() - before)"
+)
+
+
+def stand_ins(files: Path) -> int:
+    """Bytes that the compiled stand-ins take, which no board has."""
+    command = [*interpreter("micropython"), "-c", STAND_INS.format(str(files))]
+    return int(subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout)
+
+
+def works_in(
+    heap: int, files: Path, folder: Path, broker: Mosquitto, authority: Authority, kind: str = "desk"
+) -> tuple[bool, int]:
+    """Whether a board does its work in a heap of so many bytes, and what it keeps of them when it is at rest.
+
+    It connects over TLS, shows, is pressed and answered, reads a document that is malformed and far too long, and
+    loses its broker.
+    """
+    device = f"{kind}-1"
+    config = settings(kind, device, broker=broker_settings(broker, authority, "micropython"))
+    voice = HubVoice(broker.port)
+    voice.config(device, kind, **({"desk": "1"} if kind == "desk" else {}))
+    voice.desk(version=1)
+    board = Board(folder, config, firmware=files, heap=heap).start()
+    try:
+        _work(board, voice, broker, kind)
+        kept = board.heap()
+    except NotInTime as error:
+        if "MemoryError" not in str(error) + str(board.lines):
+            raise
+        return False, 0
+    finally:
+        board.stop()
+        voice.stop()
+    return not any("MemoryError" in line for line in board.lines), kept
+
+
+def _work(board: Board, voice: HubVoice, broker: Mosquitto, kind: str) -> None:
+    ready = "en espera" if kind == "desk" else "OMAC"
+    board.wait_for(ready)
+    if kind == "desk":
+        for count in (1, 2, 3):
+            board.press()
+            voice.wait_for("press", count)
+            voice.desk(state="calling", label=f"P01{count}", version=count + 1)
+            board.wait_for(f"P01{count}")
+    else:
+        voice.call("P012", "2")
+        board.wait_for("P012")
+    voice._client.publish(f"torn/v1/dev/{kind}-1/config", b"x" * 9000, qos=1).wait_for_publish(5)
+    broker.stop()
+    board.wait_for("connexió")
+    broker.start()
+    board.wait(lambda: not board.shows("Sense connexió"), 40, "the connection")
+
+
+def least(files: Path, folder: Path, broker: Mosquitto, authority: Authority, kind: str = "desk") -> int:
+    """The smallest heap in bytes, to a KiB, the stand-ins' share not counted."""
+    too_small, enough = 60 * 1024, 160 * 1024
+    share = stand_ins(files)
+    while enough - too_small > STEP:
+        middle = (too_small + enough) // 2 // STEP * STEP
+        fits, _ = works_in(middle, files, folder, broker, authority, kind)
+        too_small, enough = (too_small, middle) if fits else (middle, enough)
+    return enough - share
