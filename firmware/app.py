@@ -17,7 +17,6 @@ from update import Updater
 from wifi import Wifi
 
 WATCHDOG = 8300  # ms: the RP2040's longest
-READ = ("hub", "calls", "call", "desk", "state", "press", "answer", "config", "update", "piece")  # kinds of message
 
 
 class Parts:
@@ -33,9 +32,6 @@ def main(root, slot, before):
         before: why another copy gave way to this one, or None.
     """
     gc.threshold(8192)
-    for kind in set(wire.MESSAGES).difference(READ):  # what dispensers and televisions read takes room
-        del wire.MESSAGES[kind]
-    wire.FACTS.clear()
     asyncio.new_event_loop()  # what a copy that gave way has left behind
     asyncio.run(_work(root, slot, before))
 

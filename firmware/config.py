@@ -2,78 +2,50 @@
 
     settings = read("config.json")      # ConfigError says which key is wrong, and what it must be
 
-What is left out has the default below. A key that nobody knows is refused: it is a slip of the pen.
+What is left out has its default. A key that nobody knows is refused: it is a slip of the pen.
 """
 
 import json
 
 import wire
 
-FILE = "config.json"
-
-# The shapes are those of wire.py; a key with ? may be left out.
-SHAPE = {
-    "device": "slug",
-    "kind": ("desk", "board"),
-    "board?": ("pico-w", "esp32"),
-    "language?": ("ca", "es", "en", "fr"),
-    "update_key?": "text",
-    "wifi": {"ssid": "text", "password": "text", "country?": "text"},
-    "broker": {
-        "host": "text",
-        "port?": "whole",
-        "name?": "text",
-        "password?": "text",
-        "ca?": "text",
-        "certificate?": "text",
-        "key?": "text",
-    },
-    "pins?": {
-        "next?": "whole?",
-        "recall?": "whole?",
-        "absent?": "whole?",
-        "done?": "whole?",
-        "light?": "whole?",
-        "buzzer?": "whole?",
-    },
-    "sign?": {
-        "type?": ("ssd1306", "tm1637", "max7219", "none"),
-        "sda?": "whole",
-        "scl?": "whole",
-        "address?": "whole",
-        "clk?": "whole",
-        "dio?": "whole",
-        "digits?": "whole",
-        "sck?": "whole",
-        "mosi?": "whole",
-        "cs?": "whole",
-        "modules?": "whole",
-        "brightness?": "whole",
-    },
-}
-
-DEFAULTS = {
-    "board": "pico-w",
-    "language": "ca",
-    "update_key": "",
-    "wifi": {"country": "ES"},
-    "broker": {"port": 8883, "name": "", "password": "", "ca": "", "certificate": "", "key": ""},
-    "pins": {"next": 15, "recall": None, "absent": None, "done": None, "light": 14, "buzzer": None},
-    "sign": {
-        "type": "ssd1306",
-        "sda": 4,
-        "scl": 5,
-        "address": 60,
-        "clk": 4,
-        "dio": 5,
-        "digits": 4,
-        "sck": 18,
-        "mosi": 19,
-        "cs": 17,
-        "modules": 4,
-        "brightness": 5,
-    },
-}
+# A line a setting: its place in the file, what it must be (a scalar of wire.py, or one of these words), and its
+# default; without one it may not be left out. One text, because a table would fill a board's memory for good.
+SETTINGS = """
+device slug
+kind desk|board
+board pico-w|esp32 "pico-w"
+language ca|es|en|fr "ca"
+update_key text ""
+wifi.ssid text
+wifi.password text
+wifi.country text "ES"
+broker.host text
+broker.port whole 8883
+broker.name text ""
+broker.password text ""
+broker.ca text ""
+broker.certificate text ""
+broker.key text ""
+pins.next whole? 15
+pins.recall whole? null
+pins.absent whole? null
+pins.done whole? null
+pins.light whole? 14
+pins.buzzer whole? null
+sign.type ssd1306|tm1637|max7219|none "ssd1306"
+sign.sda whole 4
+sign.scl whole 5
+sign.address whole 60
+sign.clk whole 4
+sign.dio whole 5
+sign.digits whole 4
+sign.sck whole 18
+sign.mosi whole 19
+sign.cs whole 17
+sign.modules whole 4
+sign.brightness whole 5
+"""
 
 
 class ConfigError(ValueError):
@@ -86,63 +58,78 @@ def read(path):
         with open(path) as file:
             text = file.read()
     except OSError:
-        raise ConfigError("%s: is missing" % FILE)
+        raise ConfigError("config.json: is missing")
     if not text.strip():
-        raise ConfigError("%s: is empty" % FILE)
+        raise ConfigError("config.json: is empty")
     try:
-        settings = json.loads(text)
+        given = json.loads(text)
     except ValueError:
-        raise ConfigError("%s: is no JSON" % FILE)
-    return checked(settings)
+        raise ConfigError("config.json: is no JSON")
+    return checked(given)
 
 
-def checked(settings):
+def checked(given):
     """The same for what has been read already."""
-    fault = wire.fault(SHAPE, settings) or _unknown(SHAPE, settings, "") or _unfit(settings)
+    if not isinstance(given, dict):
+        raise ConfigError("config.json: must be an object")
+    settings, known = {}, []
+    for row in SETTINGS.strip().split("\n"):
+        words = row.split(" ")
+        known.append(words[0])
+        _take(settings, given, words[0], words[1], json.loads(words[2]) if len(words) > 2 else None, len(words) > 2)
+    _refuse_unknown(given, known)
+    fault = _unfit(settings)
     if fault:
         raise ConfigError(fault)
-    return _filled(settings, DEFAULTS)
+    return settings
 
 
 def sign_of(path):
     """The sign that a file with faults elsewhere names; the default one if it names none that can be used."""
+    plain = {"device": "x", "kind": "desk", "wifi": {"ssid": "", "password": ""}, "broker": {"host": "x"}}
     try:
         with open(path) as file:
-            sign = json.loads(file.read()).get("sign", {})
-        if not wire.fault(SHAPE["sign?"], sign):
-            return _filled(sign, DEFAULTS["sign"])
+            return checked(dict(plain, sign=json.loads(file.read()).get("sign", {})))["sign"]
     except (OSError, ValueError, AttributeError):
-        pass
-    return DEFAULTS["sign"]
+        return checked(plain)["sign"]
 
 
-def _unknown(shape, settings, path):
-    for key, value in settings.items():
-        inner = shape.get(key, shape.get(key + "?"))
-        if inner is None:
-            return "%s%s: there is no such setting" % (path, key)
-        if isinstance(inner, dict):
-            fault = _unknown(inner, value, path + key + ".")
-            if fault:
-                return fault
+def _take(settings, given, place, kind, default, optional):
+    """Puts one setting from what is given into the settings, or its default."""
+    table, _, key = place.partition(".")
+    here = given.get(table, {}) if key else given
+    if not isinstance(here, dict):
+        raise ConfigError("%s: must be an object" % table)
+    key = key or table
+    if key not in here and not optional:
+        raise ConfigError("%s: is missing" % place)
+    value = here.get(key, default)
+    fault = wire.fault(tuple(kind.split("|")) if "|" in kind else kind, value, place)
+    if fault:
+        raise ConfigError(fault)
+    if "." in place:
+        settings.setdefault(table, {})[key] = value
+    else:
+        settings[key] = value
+
+
+def _refuse_unknown(given, known):
+    tables = [place.partition(".")[0] for place in known if "." in place]
+    for key, value in given.items():
+        for place in ["%s.%s" % (key, inner) for inner in value] if key in tables else [key]:
+            if place not in known:
+                raise ConfigError("%s: there is no such setting" % place)
 
 
 def _unfit(settings):
     """What no single key tells."""
-    broker, key = settings["broker"], settings.get("update_key", "")
-    if bool(broker.get("certificate")) != bool(broker.get("key")):
+    broker, key = settings["broker"], settings["update_key"]
+    if bool(broker["certificate"]) != bool(broker["key"]):
         return "broker.key: certificate and key go together"
-    if broker.get("port", 1) > 65535 or broker.get("port", 1) == 0:
+    if not 0 < broker["port"] < 65536:
         return "broker.port: must be 1 to 65535"
     if key and (len(key) != 64 or key.strip(wire.DIGITS + "abcdef")):
         return "update_key: must be 64 of 0-9 and a-f"
-    used = [pin for pin in settings.get("pins", {}).values() if pin is not None]
+    used = [pin for pin in settings["pins"].values() if pin is not None]
     if len(used) != len(set(used)):
         return "pins: one pin does two things"
-
-
-def _filled(settings, defaults):
-    filled = dict(defaults)
-    for key, value in settings.items():
-        filled[key] = _filled(value, defaults.get(key, {})) if isinstance(value, dict) else value
-    return filled

@@ -197,7 +197,7 @@ class Link:
         try:
             while True:
                 self._hand_on(*await connection.receive())
-        except (OSError, EOFError, ValueError):
+        except (OSError, EOFError, ValueError, MemoryError):
             self._drop(connection)
 
     def _hand_on(self, topic, payload, retained):

@@ -15,7 +15,7 @@ import struct
 
 KEEPALIVE = 15  # seconds: after one and a half of it the broker tells the others that we are lost
 PATIENCE = 6000  # ms that an answer of the broker's may take
-MOST = 2048  # bytes of one message; of a longer one the rest is read past
+MOST = 1280  # bytes of one message; of a longer one the rest is read past
 
 
 class MqttError(OSError):

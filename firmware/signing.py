@@ -22,6 +22,14 @@ MOST_MANIFEST = 8192  # bytes
 FIXED = ("main.py", "slots.py")  # the loader: never part of a bundle
 
 
+LARGER = "\n# --- for larger machines ---"  # the line of wire.py after which nothing is for a board
+
+
+def for_a_board(source):
+    """A module's source without what only larger machines need; to be compiled, or put on a board as it is."""
+    return source.partition(LARGER)[0]
+
+
 def hmac(key, message):
     """HMAC-SHA256 of `message` in hex (RFC 2104, 2); the key has at most 64 bytes."""
     key = key + bytes(64 - len(key))

@@ -22,14 +22,8 @@ import json
 
 HUB_TOPIC = "torn/v1/hub"
 SMALL = 1024  # bytes: what a microcontroller reads or sends
-LARGE = 262144  # bytes: what only a Raspberry Pi or a server reads
 
 # --- topics ---------------------------------------------------------------------------------
-
-
-def line_topic(office):
-    """The office's whole line, retained."""
-    return "torn/v1/office/%s/line" % office
 
 
 def calls_topic(office):
@@ -47,11 +41,6 @@ def desk_topic(office, desk):
     return "torn/v1/office/%s/desk/%s" % (office, desk)
 
 
-def appended_topic(office):
-    """Said by a web process to the bridges, not retained: the office's log has grown."""
-    return "torn/v1/office/%s/appended" % office
-
-
 def device_topic(device, leaf):
     """One of a device's own topics; `leaf` is one of DEVICE_LEAVES."""
     return "torn/v1/dev/%s/%s" % (device, leaf)
@@ -60,30 +49,6 @@ def device_topic(device, leaf):
 def piece_topic(device, n):
     """One piece of the update that is offered to a device, counted from 0, retained."""
     return "torn/v1/dev/%s/update/%d" % (device, n)
-
-
-OFFICE_LEAVES = ("line", "calls", "call", "appended")
-DEVICE_LEAVES = ("state", "fact", "stored", "press", "answer", "config", "agenda", "update")
-
-
-def route(topic):
-    """What a topic carries: (kind, names), such as ("desk", ("mont-roig", "1")).
-
-    Raises ValueError for a topic that is not one of ours.
-    """
-    if topic == HUB_TOPIC:
-        return "hub", ()
-    parts = topic.split("/")
-    if parts[:2] == ["torn", "v1"] and all(is_slug(part) for part in parts[3:4] + parts[5:]):
-        if len(parts) == 5 and parts[2] == "office" and parts[4] in OFFICE_LEAVES:
-            return parts[4], (parts[3],)
-        if len(parts) == 5 and parts[2] == "dev" and parts[4] in DEVICE_LEAVES:
-            return parts[4], (parts[3],)
-        if len(parts) == 6 and parts[2] == "office" and parts[4] == "desk":
-            return "desk", (parts[3], parts[5])
-        if len(parts) == 6 and parts[2] == "dev" and parts[4] == "update" and not parts[5].strip(DIGITS):
-            return "piece", (parts[3], parts[5])
-    raise ValueError("topic %s is not one of torn/v1" % topic)
 
 
 # --- times ----------------------------------------------------------------------------------
@@ -190,14 +155,6 @@ def is_base64(value, most):
     return not bare.strip(SMALLS + CAPITALS + DIGITS + "+/")
 
 
-def is_uuid(value):
-    """A UUID in its usual 36 lower-case characters (RFC 9562, 4)."""
-    if not isinstance(value, str) or len(value) != 36:
-        return False
-    parts = value.split("-")
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and not "".join(parts).strip(DIGITS + "abcdef")
-
-
 def is_whole(value):
     """A whole number that every JSON reader keeps exactly: 0 to 2^53 - 1."""
     return isinstance(value, int) and value is not True and value is not False and 0 <= value < 9007199254740992
@@ -223,9 +180,7 @@ def _reads(parse, value):
 SCALARS = {
     "slug": (is_slug, "must be 1 to 64 of a-z, 0-9 and -"),
     "label": (is_label, "must be a label like P012"),
-    "token": (lambda v: is_url_safe(v, 22, 86), "must be 22 to 86 URL-safe characters"),
     "id": (lambda v: is_url_safe(v, 1, 64), "must be 1 to 64 URL-safe characters"),
-    "uuid": (is_uuid, "must be a UUID"),
     "whole": (is_whole, "must be a whole number, 0 or more"),
     "text": (is_text, "must be text of at most 500 printable characters"),
     "base64": (lambda v: is_base64(v, 960), "must be base64 of at most 720 bytes"),
@@ -238,55 +193,13 @@ SCALARS = {
 
 PRESSES = ("next", "recall", "absent", "done")
 WHYS = ("unknown", "too_late", "out_of_date", "desk_closed", "not_now", "nobody_waiting")
-PAPERS = ("ok", "low", "out", "unknown")
 DESK_STATES = ("closed", "free", "calling", "serving")
 
-_WAIT = {"p5": "whole", "p10": "whole", "p50": "whole", "p90": "whole", "?": True}
 _CALL = {"label": "label", "desk": "slug", "at": "time"}
-_FACT = {"journal": "id", "seq": "whole", "at": "time", "day": "day"}
-
-# What a fact carries beside _FACT, by its `fact`.
-FACTS = {
-    "ticket.issued": {
-        "ticket": "uuid",
-        "token": "token",
-        "service": "slug",
-        "label": "label",
-        "language?": "slug",
-        "priority?": "yes",
-        "back_by?": "time?",
-    },
-    "appointment.checked_in": {
-        "ticket": "uuid",
-        "token": "token",
-        "appointment": "id",
-        "label": "label",
-        "language?": "slug",
-        "back_by?": "time?",
-    },
-    "ticket.rejoined": {"ticket": "uuid"},
-    "ticket.voided": {"ticket": "uuid", "why": ("printer",)},
-    "printer.changed": {"paper": PAPERS},
-}
 
 # kind: (most bytes, shape)
 MESSAGES = {
     "hub": (SMALL, {"state": ("ready", "lost"), "now?": "time", "beat?": "whole"}),
-    "line": (
-        LARGE,
-        {
-            "seq": "whole",
-            "at": "time",
-            "office": "slug",
-            "day": "day",
-            "open": "yes",
-            "paused": "text?",
-            "waiting": "whole",
-            "services": {"*": {"waiting": "whole", "wait": _WAIT}},
-            "desks": {"*": {"state": DESK_STATES, "label": "label?"}},
-            "calls": [_CALL],
-        },
-    ),
     "calls": (SMALL, {"seq": "whole", "calls": [_CALL]}),
     "call": (SMALL, {"seq": "whole", "label": "label", "desk": "slug", "at": "time", "recall": "yes"}),
     "desk": (
@@ -303,7 +216,6 @@ MESSAGES = {
             "version": "whole",
         },
     ),
-    "appended": (SMALL, {"seq": "whole"}),
     "state": (
         SMALL,
         {
@@ -312,79 +224,26 @@ MESSAGES = {
             "conn": "whole",
             "kind?": ("dispenser", "desk", "board"),
             "software?": "text",
-            "paper?": PAPERS,
-            "unsent?": "whole",
             "log?": ["text"],
         },
     ),
-    "fact": (SMALL, _FACT),
-    "stored": (SMALL, {"journal": "id", "seq": "whole"}),
     "press": (SMALL, {"id": "id", "press": PRESSES, "version": "whole", "now": "time"}),
     "answer": (SMALL, {"id": "id", "ok": "yes", "label?": "label?", "why?": WHYS}),
     "config": (
-        LARGE,
+        SMALL,
         {
             "seq": "whole",
-            "kind": ("dispenser", "desk", "board"),
+            "kind": ("desk", "board"),
             "office": "slug",
             "name": "text",
             "day": "day",
             "languages": ["slug"],
             "desk?": "slug",
-            "timezone?": "text",
-            "day_starts?": "text",
-            "telephone?": "text",
-            "track?": "text",
-            "hours?": [{"opens": "time", "closes": "time"}],
-            "services?": [{"id": "slug", "letter": "text", "name": {"*": "text"}, "shares?": ["slug"]}],
-            "appointment_letter?": "text",
-            "first_number?": "whole",
-            "last_number?": "whole?",
-            "numbers?": {"*": "whole"},
-            "priority?": "yes",
-            "rejoin_minutes?": "whole",
-            "early_minutes?": "whole",
-            "late_minutes?": "whole",
-        },
-    ),
-    "agenda": (
-        LARGE,
-        {
-            "seq?": "whole",
-            "day": "day",
-            "key": "id",
-            "offices?": {"*": "text"},
-            "appointments?": [
-                {
-                    "id": "id",
-                    "office": "slug",
-                    "service": "slug",
-                    "start": "time",
-                    "locator": "id",
-                    "document?": "id?",
-                    "label?": "label?",
-                    "ticket?": "uuid?",
-                    "grace?": "whole",
-                }
-            ],
         },
     ),
     "update": (SMALL, {"version": "text", "bytes": "whole", "manifest": "whole", "mac": "id"}),
     "piece": (SMALL, {"n": "whole", "data": "base64"}),
 }
-
-
-def digest(key, words):
-    """How an agenda names a document's number or a locator without saying it: 32 hexadecimal digits.
-
-    scrypt (RFC 7914) with n = 2^15, r = 8, p = 1 and the day's key: a tenth of a second and 32 MiB
-    for each try, so that all numbers cannot be searched. `words` is in capitals, without spaces.
-    Only machines that have hashlib.scrypt call this; a microcontroller has no agenda.
-    """
-    import hashlib
-
-    made = hashlib.scrypt(words.encode(), salt=key.encode(), n=32768, r=8, p=1, maxmem=67108864, dklen=16)
-    return "".join("%02x" % byte for byte in made)
 
 
 def check(kind, message):
@@ -469,3 +328,164 @@ def _first(faults):
         if each:
             return each
     return None
+
+
+# --- for larger machines --------------------------------------------------------------------
+# What follows no microcontroller reads or says: it is left out of what is put on one (signing.for_a_board).
+
+LARGE = 262144  # bytes: what only a Raspberry Pi or a server reads
+
+
+def line_topic(office):
+    """The office's whole line, retained."""
+    return "torn/v1/office/%s/line" % office
+
+
+def appended_topic(office):
+    """Said by a web process to the bridges, not retained: the office's log has grown."""
+    return "torn/v1/office/%s/appended" % office
+
+
+OFFICE_LEAVES = ("line", "calls", "call", "appended")
+DEVICE_LEAVES = ("state", "fact", "stored", "press", "answer", "config", "agenda", "update")
+
+
+def route(topic):
+    """What a topic carries: (kind, names), such as ("desk", ("mont-roig", "1")).
+
+    Raises ValueError for a topic that is not one of ours.
+    """
+    if topic == HUB_TOPIC:
+        return "hub", ()
+    parts = topic.split("/")
+    if parts[:2] == ["torn", "v1"] and all(is_slug(part) for part in parts[3:4] + parts[5:]):
+        if len(parts) == 5 and parts[2] == "office" and parts[4] in OFFICE_LEAVES:
+            return parts[4], (parts[3],)
+        if len(parts) == 5 and parts[2] == "dev" and parts[4] in DEVICE_LEAVES:
+            return parts[4], (parts[3],)
+        if len(parts) == 6 and parts[2] == "office" and parts[4] == "desk":
+            return "desk", (parts[3], parts[5])
+        if len(parts) == 6 and parts[2] == "dev" and parts[4] == "update" and not parts[5].strip(DIGITS):
+            return "piece", (parts[3], parts[5])
+    raise ValueError("topic %s is not one of torn/v1" % topic)
+
+
+PAPERS = ("ok", "low", "out", "unknown")
+_WAIT = {"p5": "whole", "p10": "whole", "p50": "whole", "p90": "whole", "?": True}
+_FACT = {"journal": "id", "seq": "whole", "at": "time", "day": "day"}
+# What a fact carries beside _FACT, by its `fact`.
+FACTS = {
+    "ticket.issued": {
+        "ticket": "uuid",
+        "token": "token",
+        "service": "slug",
+        "label": "label",
+        "language?": "slug",
+        "priority?": "yes",
+        "back_by?": "time?",
+    },
+    "appointment.checked_in": {
+        "ticket": "uuid",
+        "token": "token",
+        "appointment": "id",
+        "label": "label",
+        "language?": "slug",
+        "back_by?": "time?",
+    },
+    "ticket.rejoined": {"ticket": "uuid"},
+    "ticket.voided": {"ticket": "uuid", "why": ("printer",)},
+    "printer.changed": {"paper": PAPERS},
+}
+
+
+def is_uuid(value):
+    """A UUID in its usual 36 lower-case characters (RFC 9562, 4)."""
+    if not isinstance(value, str) or len(value) != 36:
+        return False
+    parts = value.split("-")
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and not "".join(parts).strip(DIGITS + "abcdef")
+
+
+SCALARS["token"] = (lambda v: is_url_safe(v, 22, 86), "must be 22 to 86 URL-safe characters")
+SCALARS["uuid"] = (is_uuid, "must be a UUID")
+
+MESSAGES["state"][1].update({"paper?": PAPERS, "unsent?": "whole"})
+MESSAGES["line"] = (
+    LARGE,
+    {
+        "seq": "whole",
+        "at": "time",
+        "office": "slug",
+        "day": "day",
+        "open": "yes",
+        "paused": "text?",
+        "waiting": "whole",
+        "services": {"*": {"waiting": "whole", "wait": _WAIT}},
+        "desks": {"*": {"state": DESK_STATES, "label": "label?"}},
+        "calls": [_CALL],
+    },
+)
+MESSAGES["appended"] = (SMALL, {"seq": "whole"})
+MESSAGES["fact"] = (SMALL, _FACT)
+MESSAGES["stored"] = (SMALL, {"journal": "id", "seq": "whole"})
+MESSAGES["config"] = (
+    LARGE,
+    {
+        "seq": "whole",
+        "kind": ("dispenser", "desk", "board"),
+        "office": "slug",
+        "name": "text",
+        "day": "day",
+        "languages": ["slug"],
+        "desk?": "slug",
+        "timezone?": "text",
+        "day_starts?": "text",
+        "telephone?": "text",
+        "track?": "text",
+        "hours?": [{"opens": "time", "closes": "time"}],
+        "services?": [{"id": "slug", "letter": "text", "name": {"*": "text"}, "shares?": ["slug"]}],
+        "appointment_letter?": "text",
+        "first_number?": "whole",
+        "last_number?": "whole?",
+        "numbers?": {"*": "whole"},
+        "priority?": "yes",
+        "rejoin_minutes?": "whole",
+        "early_minutes?": "whole",
+        "late_minutes?": "whole",
+    },
+)
+MESSAGES["agenda"] = (
+    LARGE,
+    {
+        "seq?": "whole",
+        "day": "day",
+        "key": "id",
+        "offices?": {"*": "text"},
+        "appointments?": [
+            {
+                "id": "id",
+                "office": "slug",
+                "service": "slug",
+                "start": "time",
+                "locator": "id",
+                "document?": "id?",
+                "label?": "label?",
+                "ticket?": "uuid?",
+                "grace?": "whole",
+            }
+        ],
+    },
+)
+
+
+def digest(key, words):
+    """How an agenda names a document's number or a locator without saying it: 32 hexadecimal digits.
+
+    scrypt (RFC 7914) with n = 2^15, r = 8, p = 1 and the day's key: a tenth of a second and 32 MiB
+    for each try, so that all numbers cannot be searched. `words` is in capitals, without spaces.
+    Only machines that have hashlib.scrypt call this; a microcontroller has no agenda.
+    """
+    import hashlib
+
+    made = hashlib.scrypt(words.encode(), salt=key.encode(), n=32768, r=8, p=1, maxmem=67108864, dklen=16)
+    return "".join("%02x" % byte for byte in made)

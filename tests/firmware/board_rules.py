@@ -142,7 +142,13 @@ def rule_pauses_grow_to_a_minute_and_are_spread(_root):
 def rule_lengths_of_packets_take_seven_bits_a_byte(_root):
     from mqtt import packet
 
-    for length, head in ((0, b"\x00"), (127, b"\x7f"), (128, b"\x80\x01"), (16383, b"\xff\x7f"), (16384, b"\x80\x80\x01")):
+    for length, head in (
+        (0, b"\x00"),
+        (127, b"\x7f"),
+        (128, b"\x80\x01"),
+        (16383, b"\xff\x7f"),
+        (16384, b"\x80\x80\x01"),
+    ):
         assert packet(0x30, bytes(length)) == b"\x30" + head + bytes(length), length
 
 

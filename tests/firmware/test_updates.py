@@ -122,9 +122,7 @@ def test_an_update_that_is_cut_in_the_middle_leaves_the_board_at_work(
     offer = signing.offer(bytes.fromhex(KEY), "0.2.0", first, len(first) + 5000)
     piece = next(iter(signing.pieces(first + b"x" * 5000)))
     once.single(wire.piece_topic("desk-1", 0), wire.encode("piece", piece), 1, True, "127.0.0.1", broker.port)
-    once.single(
-        wire.device_topic("desk-1", "update"), wire.encode("update", offer), 1, True, "127.0.0.1", broker.port
-    )
+    once.single(wire.device_topic("desk-1", "update"), wire.encode("update", offer), 1, True, "127.0.0.1", broker.port)
 
     told = wait_until(lambda: next((s["log"] for s in hub.of("state") if "refused" in str(s.get("log"))), None), 60)
     assert "piece 1 did not come" in told[-1]
