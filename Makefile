@@ -11,7 +11,7 @@ TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core
 AT_ONCE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak
+.PHONY: help run button test check types format bench soak
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r target words; do \
@@ -19,6 +19,9 @@ help: ## list the targets
 
 run: $(VENV)/.for-run ## set up, then run hub, broker and bench for the two sample offices
 	@exec $(RUN) run
+
+button: $(VENV)/.for-tests ## a desk's button on this laptop, beside `make run`; ARGS="--device montroig-desk-2"
+	@exec $(RUN) -m tests.firmware.laptop $(ARGS)
 
 test: $(VENV)/.for-tests ## set up all that the tests need, then run every test; ARGS="-k board" narrows
 	@sh provisioning/debian.sh $(TEST_PARTS) || true
@@ -28,7 +31,11 @@ check: $(VENV)/.for-tests ## format, lint, types, arrows between the chapters; f
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	@$(MAKE) -s types
 	$(RUN) -m pytest -q tests/test_architecture.py
+
+types: $(VENV)/typings/.made ## the firmware's types, against what a Pico W has
+	@$(RUN) -m mypy --config-file firmware/mypy.ini
 
 format: $(VENV)/.for-tests ## put every file into the house's format
 	$(RUN) -m ruff format .
@@ -41,6 +48,12 @@ bench: $(VENV)/.for-tests ## the benchmarks, each beside what it is measured aga
 soak: $(VENV)/.for-tests ## the tests that take minutes: crashes and power cuts, many seeds
 	@sh provisioning/debian.sh $(TEST_PARTS) || true
 	$(RUN) -m pytest -m soak $(AT_ONCE) $(ARGS)
+
+# What a Pico W's MicroPython has, for the type checker alone: never imported.
+$(VENV)/typings/.made: constraints.txt | $(VENV)/.for-tests
+	@$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps --upgrade --target $(VENV)/typings \
+		micropython-rp2-rpi-pico-w-stubs micropython-stdlib-stubs
+	@touch $@
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh provisioning/debian.sh python3-venv

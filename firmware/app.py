@@ -20,7 +20,12 @@ WATCHDOG = 8300  # ms: the RP2040's longest
 
 
 class Parts:
-    """What the tasks share: clock, notes, wifi, tls, screen, light, buzzer, pins, restart."""
+    """What the tasks share."""
+
+    def __init__(self):
+        self.clock = Clock(machine.RTC())
+        self.notes = Notes(self.clock)
+        self.wifi = self.tls = self.screen = self.light = self.buzzer = self.pins = self.restart = None
 
 
 def main(root, slot, before):
@@ -38,8 +43,6 @@ def main(root, slot, before):
 
 async def _work(root, slot, before):
     parts = Parts()
-    parts.clock = Clock(machine.RTC())
-    parts.notes = Notes(parts.clock)
     settings, fault = _settings(root + "config.json")
     try:
         parts.tls = None if fault else mqtt.tls_context(settings["broker"])

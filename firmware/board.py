@@ -20,6 +20,7 @@ OLD_NEWS = 120000  # ms without the hub until the numbers go
 OF_TODAY = 43200000  # ms: an older call is of another day
 KNOWN = 32  # calls whose seq is remembered
 TICK = 40  # ms between two looks while something is under way
+DASHES = "--------"  # on seven segments: no connection
 CHIME = ((659, 400), (523, 600))  # Hz and ms: E5, C5
 
 
@@ -108,24 +109,32 @@ class Board:
 
     def _now_shown(self, now):
         """(lines, digits, phase of the flash)."""
-        say = self._say
-        here, hub_now = self._link.hub_here(), self._clock.hub_now()
         if self._new:
             lit = (self._new_ends - now) // BLINK % 2 == 1
-            return (self._new["label"], "%s %s" % (say["desk"], self._new["desk"])), self._new["label"], lit
-        if self._calls is None or hub_now is None or (not here and now - self._here_at > OLD_NEWS):
-            lines = (self._config["name"],) if here and self._config else ()
-            return (
-                lines if here else (say["lost"], words.TROUBLES[self._link.trouble]),
-                "" if here else "--------",
-                None,
-            )
-        calls = [call for call in self._calls if hub_now - wire.instant(call["at"]) < OF_TODAY]
+            return (self._new["label"], self._place(self._new)), self._new["label"], lit
+        calls = self._calls_of_today()
+        if self._link.hub_here():
+            return self._news(calls), calls[0]["label"] if calls else "", None
+        if not calls or now - self._here_at > OLD_NEWS:
+            return (self._say["lost"], words.TROUBLES[self._link.trouble]), DASHES, None
+        return (calls[0]["label"], self._place(calls[0]), self._say["old"]), DASHES, None
+
+    def _news(self, calls):
+        """The newest call large, those before it in a row each; the office's name while there is none."""
         if not calls:
-            return (self._config["name"],) if here else (say["old"],), "" if here else "--------", None
-        lines = [calls[0]["label"], "%s %s" % (say["desk"], calls[0]["desk"])]
-        lines += ["%s %s" % (call["label"], call["desk"]) for call in calls[1:3]] if here else [say["old"]]
-        return tuple(lines), calls[0]["label"] if here else "--------", None
+            return (self._config["name"],) if self._config else ()
+        before = ["%s %s" % (call["label"], call["desk"]) for call in calls[1:3]]
+        return tuple([calls[0]["label"], self._place(calls[0])] + before)
+
+    def _calls_of_today(self):
+        """The calls; none before the hub has told the time."""
+        now = self._clock.hub_now()
+        if now is None:
+            return []
+        return [call for call in self._calls or () if now - wire.instant(call["at"]) < OF_TODAY]
+
+    def _place(self, call):
+        return "%s %s" % (self._say["desk"], call["desk"])
 
     # --- moments ---
 

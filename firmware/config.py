@@ -72,7 +72,8 @@ def checked(given):
     """The same for what has been read already."""
     if not isinstance(given, dict):
         raise ConfigError("config.json: must be an object")
-    settings, known = {}, []
+    settings: dict = {}
+    known = []
     for row in SETTINGS.strip().split("\n"):
         words = row.split(" ")
         known.append(words[0])

@@ -164,11 +164,11 @@ class Link:
 
     async def _open(self):
         """A connection that the broker has welcomed; raises if that takes too long."""
-        reader, writer = await asyncio.wait_for(mqtt.streams(self._broker, self._tls), OPENING / 1000)
-        connection = mqtt.Connection(reader, writer, self._clock)
+        way: tuple = await asyncio.wait_for(mqtt.streams(self._broker, self._tls), OPENING / 1000)
+        connection = mqtt.Connection(way[0], way[1], self._clock)
         self._conn += 1
-        will = {"state": "lost", "boot": self.boot, "conn": self._conn}
-        will = wire.device_topic(self.device, "state"), wire.encode("state", will)
+        lost = {"state": "lost", "boot": self.boot, "conn": self._conn}
+        will = wire.device_topic(self.device, "state"), wire.encode("state", lost)
         try:
             entering = connection.enter(self.device, self.device, self._broker["password"], will)
             await asyncio.wait_for(entering, OPENING / 1000)

@@ -72,7 +72,7 @@ def tls_context(broker):
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_REQUIRED  # type: ignore[attr-defined]  # the stubs have forgotten it
     context.load_verify_locations(cafile=broker["ca"])
     if broker["certificate"]:
         context.load_cert_chain(broker["certificate"], broker["key"])

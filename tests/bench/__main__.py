@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import booking, line, phones, processes
+from tests.bench import boards, booking, line, phones, processes
 from tests.bench.table import Row, machine, markdown
 
 MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -15,6 +15,9 @@ MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
     "paper": processes.paper,
     "bookings": booking.bookings,
     "checkin": booking.checkin,
+    "button": boards.button,
+    "heap": boards.least_heap,
+    "crowd": boards.crowd,
     "start": processes.start,
     "memory": processes.memory,
 }

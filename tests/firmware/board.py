@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ class Board:
         where = [LAPTOP / "run.py", firmware, folder, speed]
         self.command = [*interpreter(python, heap), *map(str, where)]
         self.told: list[dict[str, Any]] = []
+        self.at: list[float] = []  # when each was told, by time.perf_counter
         self.lines: list[str] = []
         self.resets = 0
         self._running: subprocess.Popen[str] | None = None
@@ -163,6 +165,7 @@ class Board:
         for line in running.stdout or ():
             self.lines.append(line.rstrip("\n"))
             if line.startswith("{"):
+                self.at.append(time.perf_counter())
                 self.told.append(json.loads(line))
         if running.wait() == 3 and self._running is running:
             self.resets += 1
