@@ -20,7 +20,7 @@ help: ## list the targets
 run: $(VENV)/.for-run ## set up, then run hub, broker and bench for the two sample offices
 	@exec $(RUN) run
 
-button: $(VENV)/.for-tests ## a desk's button on this laptop, beside `make run`; ARGS="--device montroig-desk-2"
+button: $(VENV)/.for-tests ## a desk's button on this laptop, at the broker of `run`; ARGS="--device montroig-desk-2"
 	@exec $(RUN) -m tests.firmware.laptop $(ARGS)
 
 test: $(VENV)/.for-tests ## set up all that the tests need, then run every test; ARGS="-k board" narrows

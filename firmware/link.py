@@ -197,8 +197,11 @@ class Link:
         try:
             while True:
                 self._hand_on(*await connection.receive())
-        except (OSError, EOFError, ValueError, MemoryError):
+        except (OSError, EOFError, ValueError):
             self._drop(connection)
+        except MemoryError as error:
+            self._drop(connection)
+            self._notes.add("reading: %r" % error)
 
     def _hand_on(self, topic, payload, retained):
         kind, handler = self._handlers.get(topic, (None, None))

@@ -4,6 +4,7 @@ The names are read from the code itself, so that one that is added and not writt
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import get_type_hints
 import pytest
 
 from devices.settings import KINDS
+from firmware.words import TROUBLES
 from hub.link import Broker, Link
 from hub.offices import read_offices
 from hub.settings import COMMANDS
@@ -23,6 +25,13 @@ from tests.contract import DOCUMENT
 from tests.parts import OFFICES
 
 ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ast.literal_eval(
+    next(
+        each.value
+        for each in ast.parse((ROOT / "firmware" / "config.py").read_text(encoding="utf-8")).body
+        if isinstance(each, ast.Assign) and getattr(each.targets[0], "id", "") == "SETTINGS"
+    )
+)  # config.py imports its neighbours as a board does, and so cannot be imported here
 CHAPTERS = ("devices", "hub", "provisioning")
 PAGES = sorted(
     {*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(p for c in CHAPTERS for p in (ROOT / c).rglob("*.md"))}
@@ -186,3 +195,19 @@ def test_every_link_of_the_docs_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
 
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_every_setting_of_a_microcontroller_is_in_the_docs_with_its_default() -> None:
+    page = (ROOT / "docs" / "firmware.md").read_text(encoding="utf-8")
+    table = page[page.index("## Settings") : page.index("## Putting it on")]
+    rows = [row.split(" ", 2) for row in SETTINGS.strip().splitlines()]
+
+    assert len(rows) > 30
+    for place, _, *default in rows:
+        (line,) = (line for line in table.splitlines() if line.startswith("|") and f"`{place}`" in line.split("|")[1])
+        value = json.loads(default[0]) if default else None
+        assert value in (None, "") or str(value) in line.split("|")[2], place
+
+
+def test_every_word_of_trouble_on_a_small_sign_is_in_the_docs() -> None:
+    assert undocumented(set(TROUBLES.values())) == []
