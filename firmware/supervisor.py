@@ -54,7 +54,13 @@ class Supervisor:
             try:
                 await run(alive)
             except Exception as fault:
-                sys.print_exception(fault)
-                self._notes.add("%s failed: %r" % (name, fault))
+                self._note(name, fault)
             alive()
             await asyncio.sleep_ms(PAUSE)
+
+    def _note(self, name, fault):
+        try:
+            sys.print_exception(fault)
+            self._notes.add("%s failed: %r" % (name, fault))
+        except MemoryError:
+            pass  # the task is started again all the same

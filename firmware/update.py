@@ -5,6 +5,7 @@ unpack.py verifies and writes; it is loaded only while there is something to tak
 
 import asyncio
 import binascii
+import gc
 import sys
 
 import slots
@@ -15,6 +16,7 @@ PIECE_WITHIN = 120000  # ms: a broker may be away for a while
 TRIAL = 600000  # ms that an update has to show that it works
 GOOD = 5000  # ms that all must be well for that
 LOOK = 500  # ms
+ROOM = 32768  # bytes of memory that taking an update apart needs beside the day's work
 
 
 class Updater:
@@ -68,8 +70,11 @@ class Updater:
 
     async def _take(self, offer, alive):
         try:
+            gc.collect()
+            if gc.mem_free() < ROOM:
+                raise MemoryError("%d bytes are free" % gc.mem_free())
             await self._fetch(offer, alive)
-        except (ValueError, OSError) as error:  # an UpdateError is a ValueError
+        except (ValueError, OSError, MemoryError) as error:  # an UpdateError is a ValueError
             return self._notes.add("update %s is refused: %s" % (offer["version"], error))
         finally:
             for name in ("unpack", "signing"):
@@ -85,7 +90,7 @@ class Updater:
             for n in range(unpacker.pieces):
                 unpacker.feed(await self._piece(n, alive))
             unpacker.finish()
-        except (ValueError, OSError):
+        except (ValueError, OSError, MemoryError):
             unpacker.clear()
             raise
 

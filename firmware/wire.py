@@ -198,7 +198,7 @@ DESK_STATES = ("closed", "free", "calling", "serving")
 _CALL = {"label": "label", "desk": "slug", "at": "time"}
 
 # kind: (most bytes, shape)
-MESSAGES = {
+MESSAGES: dict = {
     "hub": (SMALL, {"state": ("ready", "lost"), "now?": "time", "beat?": "whole"}),
     "calls": (SMALL, {"seq": "whole", "calls": [_CALL]}),
     "call": (SMALL, {"seq": "whole", "label": "label", "desk": "slug", "at": "time", "recall": "yes"}),
