@@ -36,7 +36,7 @@ def main(root, slot, before):
         slot: which copy this is: a, b, or empty as flashed.
         before: why another copy gave way to this one, or None.
     """
-    gc.threshold(8192)
+    gc.threshold(4096)
     asyncio.new_event_loop()  # what a copy that gave way has left behind
     asyncio.run(_work(root, slot, before))
 

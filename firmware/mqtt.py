@@ -15,7 +15,8 @@ import struct
 
 KEEPALIVE = 15  # seconds: after one and a half of it the broker tells the others that we are lost
 PATIENCE = 6000  # ms that an answer of the broker's may take
-MOST = 1280  # bytes of one message; of a longer one the rest is read past
+MOST = 1280  # bytes of one message; of a longer one only the beginning is looked at
+PART = 256  # bytes of it, which have room for the topic
 
 
 class MqttError(OSError):
@@ -176,10 +177,10 @@ class Connection:
                 break
             if shift > 21:
                 raise MqttError("no_mqtt")
-        body = await self._reader.readexactly(min(length, MOST))
+        body = await self._reader.readexactly(length if length <= MOST else PART)
         length -= len(body)
         while length:
-            length -= len(await self._reader.readexactly(min(length, MOST)))
+            length -= len(await self._reader.readexactly(min(length, PART)))
         return kind, body
 
     async def _message(self, kind, body):

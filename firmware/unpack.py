@@ -1,9 +1,10 @@
-"""Takes an update apart: what arrives is verified, written into the slot that is free, and read again.
+"""Fetches an update and takes it apart: what arrives is verified, written into the slot that is free, and read again.
 
 signing.py says what an update is, slots.py where it goes. Nothing that runs is touched: a bundle that is
 cut, altered, too old, too large or meant for another board raises UpdateError and leaves nothing.
 """
 
+import asyncio
 import binascii
 import hashlib
 import os
@@ -11,8 +12,10 @@ import os
 import signing
 import slots
 import version
+import wire
 
 SPARE = 16384  # bytes that stay free on the flash
+PIECE_WITHIN = 120000  # ms: a broker may be away for a while
 
 
 class UpdateError(ValueError):
@@ -139,3 +142,33 @@ def _room(path):
     """Bytes free on the flash."""
     stat = os.statvfs(path)
     return stat[0] * stat[4]  # the size of a block; blocks free for us
+
+
+async def fetch(link, clock, offer, root, settings, alive):
+    """Fetches what is offered, piece by piece, and installs it; raises ValueError, OSError or MemoryError."""
+    unpacker = Unpacker(root, offer, binascii.unhexlify(settings["update_key"]), settings["board"])
+    try:
+        for n in range(unpacker.pieces):
+            unpacker.feed(await _piece(link, clock, n, alive))
+        unpacker.finish()
+    except (ValueError, OSError, MemoryError):
+        unpacker.clear()
+        raise
+
+
+async def _piece(link, clock, n, alive):
+    """The bytes of one piece, as soon as the broker hands it over."""
+    topic, came = wire.piece_topic(link.device, n), []
+    link.on(topic, "piece", lambda piece, _retained: came.append(piece))
+    until = clock.ms() + PIECE_WITHIN
+    try:
+        while not came:
+            if clock.ms() > until:
+                raise UpdateError("piece %d did not come" % n)
+            alive()
+            await asyncio.sleep_ms(10)
+    finally:
+        link.off(topic)
+    if came[0]["n"] != n:
+        raise UpdateError("piece %d is another one" % n)
+    return binascii.a2b_base64(came[0]["data"])

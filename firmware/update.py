@@ -1,10 +1,9 @@
 """Updates over the air: an offer is fetched in pieces, tried out, and given up if it does not work.
 
-unpack.py verifies and writes; it is loaded only while there is something to take apart.
+unpack.py fetches, verifies and writes; it is loaded only while there is something to take apart.
 """
 
 import asyncio
-import binascii
 import gc
 import sys
 
@@ -12,7 +11,6 @@ import slots
 import version
 import wire
 
-PIECE_WITHIN = 120000  # ms: a broker may be away for a while
 TRIAL = 600000  # ms that an update has to show that it works
 GOOD = 5000  # ms that all must be well for that
 LOOK = 500  # ms
@@ -31,13 +29,11 @@ class Updater:
 
     def __init__(self, link, parts, settings, root, well):
         self._link, self._clock, self._notes, self._restart = link, parts.clock, parts.notes, parts.restart
-        self._key, self._board = binascii.unhexlify(settings["update_key"]), settings["board"]
-        self._root, self._well = root, well
+        self._settings, self._root, self._well = settings, root, well
         self._offer = None
-        self._data = None  # of the piece that is awaited
         self._trial_ends = None if slots.read(root)["good"] else parts.clock.ms() + TRIAL
         self._well_since = None
-        if self._key:
+        if settings["update_key"]:
             link.on(wire.device_topic(link.device, "update"), "update", self._offered)
 
     async def run(self, alive):
@@ -73,7 +69,9 @@ class Updater:
             gc.collect()
             if gc.mem_free() < ROOM:
                 raise MemoryError("%d bytes are free" % gc.mem_free())
-            await self._fetch(offer, alive)
+            import unpack
+
+            await unpack.fetch(self._link, self._clock, offer, self._root, self._settings, alive)
         except (ValueError, OSError, MemoryError) as error:  # an UpdateError is a ValueError
             return self._notes.add("update %s is refused: %s" % (offer["version"], error))
         finally:
@@ -81,36 +79,3 @@ class Updater:
                 sys.modules.pop(name, None)
         self._notes.add("update %s is on trial" % offer["version"])
         await self._restart()
-
-    async def _fetch(self, offer, alive):
-        import unpack
-
-        unpacker = unpack.Unpacker(self._root, offer, self._key, self._board)
-        try:
-            for n in range(unpacker.pieces):
-                unpacker.feed(await self._piece(n, alive))
-            unpacker.finish()
-        except (ValueError, OSError, MemoryError):
-            unpacker.clear()
-            raise
-
-    async def _piece(self, n, alive):
-        """The bytes of one piece, as soon as the broker hands it over."""
-        topic = wire.piece_topic(self._link.device, n)
-        self._data = None
-        self._link.on(topic, "piece", self._came)
-        until = self._clock.ms() + PIECE_WITHIN
-        try:
-            while self._data is None:
-                if self._clock.ms() > until:
-                    raise ValueError("piece %d did not come" % n)
-                alive()
-                await asyncio.sleep_ms(10)
-        finally:
-            self._link.off(topic)
-        if self._data[0] != n:
-            raise ValueError("piece %d is another one" % n)
-        return binascii.a2b_base64(self._data[1])
-
-    def _came(self, piece, _retained):
-        self._data = piece["n"], piece["data"]
