@@ -96,6 +96,7 @@ def test_make_button_shows_the_desk_and_calls(real_hub: Hub, broker: Mosquitto) 
         try:
             until(running.stdout, "1 en espera")
             running.stdin.write(" ")
+            running.stdin.flush()
             until(running.stdout, label)
             running.stdin.write("q")
             running.stdin.close()
