@@ -73,8 +73,8 @@ def test_a_day_with_beats_presses_and_a_broker_that_restarts_leaves_the_heap_as_
         hub.stop()
 
     assert board.resets == 0 and not any("MemoryError" in line for line in board.lines)
+    assert max(kept[HOURS // 2 :]) - max(kept[: HOURS // 4]) < 2048, kept
     assert len(hub.of("press")) > HOURS * 5
-    assert max(kept[HOURS // 2 :]) - max(kept[:3]) < 2048
 
 
 class FastHub(HubVoice):
@@ -82,8 +82,10 @@ class FastHub(HubVoice):
 
     def __init__(self, port: int) -> None:
         self.began = now()
-        self.presses = 0
         super().__init__(port)
+        # It has to hear after the broker's restarts, too.
+        self._client.on_connect = lambda client, *_: client.subscribe("torn/v1/dev/+/+", qos=1)
+        self._client.reconnect_delay_set(0.1, 0.5)
         self.lay_out()
 
     def now(self) -> int:
