@@ -16,6 +16,8 @@ from pathlib import Path
 from devices import DeviceError
 from devices.settings import KINDS, defaults, read
 
+STUCK = 10.0  # seconds: an agent that has not done the simplest act by then gives no sign of life
+
 
 def main(arguments: list[str]) -> int:
     """Runs one agent, or the bench; the exit code."""
@@ -55,10 +57,18 @@ def _run(kind: str, config: Path) -> int:
     agent = import_module(f"devices.{kind}").wired(read(kind, config))
     agent.start()
     _notify("READY=1")
-    done.wait()
+    while not done.wait(_watched_every()):
+        if agent.answers(STUCK):
+            _notify("WATCHDOG=1")
     _notify("STOPPING=1")
     agent.stop()
     return 0
+
+
+def _watched_every() -> float | None:
+    """Seconds between two signs of life, a quarter of what systemd waits (sd_watchdog_enabled(3)); None for none."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 4e6 if microseconds.isdigit() and int(microseconds) else None
 
 
 def _notify(state: str) -> None:

@@ -159,6 +159,10 @@ class Desk:
         self._thread.start()
         self.link.start()
 
+    def answers(self, within: float) -> bool:
+        """Whether it still does what it is told, within so many seconds: what a watchdog asks."""
+        return self._loop.answers(within)
+
     def stop(self, clean: bool = True) -> None:
         """Ends; unless `clean`, without a word to the hub, as in a power cut."""
         self.link.stop(clean)

@@ -1,6 +1,7 @@
 """One thread for one agent: what it is told is done in turn, and its own moments strike in time."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -24,6 +25,12 @@ class Loop:
     def soon(self, act: Callable[..., None], *said: object) -> None:
         """Asks, from any thread, for `act(*said)` as soon as it is its turn."""
         self._inbox.put(lambda: act(*said))
+
+    def answers(self, within: float) -> bool:
+        """Whether it still comes round: an act asked for now is done within so many seconds. From another thread."""
+        done = threading.Event()
+        self.soon(done.set)
+        return done.wait(within)
 
     def stop(self) -> None:
         """Ends `run`, from any thread, after what has been asked for so far."""

@@ -4,12 +4,14 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from devices.loop import Loop
 from devices.settings import KINDS, defaults
 from firmware import wire
 from tests.devices.test_dispenser import Storing, configure
@@ -64,6 +66,37 @@ def test_systemd_is_told_when_an_agent_is_ready_and_when_it_ends(mosquitto, tmp_
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_watchdog_hears_of_an_agent_as_long_as_it_does_what_it_is_told(kind, mosquitto, tmp_path):
+    address = tmp_path / "notify"
+    told = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "200000"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(15)
+        file = settings(kind, mosquitto, tmp_path)
+        agent = Process("-m", "devices", kind, "--config", file, environment=told).start()
+
+        said = [systemd.recv(64) for _ in range(3)]
+        agent.stop()
+
+        assert said == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+
+
+def test_an_agent_whose_act_does_not_end_does_not_answer():
+    stuck, loop = threading.Event(), Loop(lambda: None, lambda moment: None)
+    worker = threading.Thread(target=loop.run)
+    worker.start()
+    well = loop.answers(5)
+
+    loop.soon(stuck.wait)
+    ill = loop.answers(0.05)
+    stuck.set()
+
+    assert (well, ill, loop.answers(5)) == (True, False, True)
+    loop.stop()
+    worker.join(5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_settings_file_is_one_sentence_and_exit_2(kind, tmp_path):
     file = tmp_path / "agent.toml"
     file.write_text("fakes = maybe")
@@ -89,6 +122,7 @@ BUSY = """
 import sys
 from pathlib import Path
 from devices.dispenser import wired
+from devices.loop import Loop
 from devices.settings import read
 dispenser = wired(read("dispenser", Path(sys.argv[1])))
 dispenser.printer.port.printed = lambda slip: print("paper", flush=True)
