@@ -85,7 +85,7 @@ def _up(chosen: argparse.Namespace) -> int:
 
     http = settings.address(chosen.http, settings.HTTP)
     own = None if chosen.broker else settings.address(chosen.mqtt, settings.MQTT)
-    broker = Broker(*own) if own else settings.broker(chosen.broker)
+    broker = Broker(*own) if own else settings.broker(chosen)
     fleet, store = _opened(chosen)
     return Up(store, fleet, http, own, broker, public_url(fleet, http), from_environment()).run()
 
@@ -95,14 +95,14 @@ def _web(chosen: argparse.Namespace) -> int:
 
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    run(store, fleet, http, settings.broker(chosen.broker), public_url(fleet, http), _say_ready)
+    run(store, fleet, http, settings.broker(chosen), public_url(fleet, http), _say_ready)
     return 0
 
 
 def _bridge(chosen: argparse.Namespace) -> int:
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    bridge = Bridge(store, fleet, settings.broker(chosen.broker), public_url(fleet, http), from_environment())
+    bridge = Bridge(store, fleet, settings.broker(chosen), public_url(fleet, http), from_environment())
     bridge.ready = cache(_say_ready)  # it is called again and again, and said once
     signal.signal(signal.SIGTERM, bridge.stop)
     signal.signal(signal.SIGINT, bridge.stop)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import secrets
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -31,6 +32,22 @@ Handler = Callable[[str, bytes, bool], None]
 
 
 @dataclass(frozen=True)
+class Proof:
+    """The PEM files by which broker and hub know each other; empty for the system's authorities, and for none."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        """What TLS needs; OSError if a file cannot be used."""
+        context = ssl.create_default_context(cafile=self.ca or None)
+        if self.certificate or self.key:
+            context.load_cert_chain(self.certificate, self.key or None)
+        return context
+
+
+@dataclass(frozen=True)
 class Broker:
     """Where the broker is, and who we are there."""
 
@@ -39,9 +56,10 @@ class Broker:
     user: str | None = None
     password: str | None = None
     tls: bool = False
+    proof: Proof = Proof()
 
     @classmethod
-    def at(cls, address: str) -> Broker:
+    def at(cls, address: str, proof: Proof = Proof()) -> Broker:
         """Reads HOST:PORT or mqtt[s]://USER:PASSWORD@HOST:PORT; ValueError for anything else."""
         url = urlsplit(address if "://" in address else f"mqtt://{address}")
         try:
@@ -51,8 +69,10 @@ class Broker:
         if not fits:
             raise ValueError("must be HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT")
         tls = url.scheme == "mqtts"
+        if proof != Proof() and not tls:
+            raise ValueError("certificates go with mqtts:// alone")
         user, password = (unquote(each) if each else None for each in (url.username, url.password))
-        return cls(url.hostname or "", url.port or (8883 if tls else 1883), user, password, tls)
+        return cls(url.hostname or "", url.port or (8883 if tls else 1883), user, password, tls, proof)
 
 
 def guarded(callback: Callable[..., None]) -> Callable[..., None]:
@@ -87,7 +107,7 @@ class Link:
         if self.broker.user:
             client.username_pw_set(self.broker.user, self.broker.password)
         if self.broker.tls:
-            client.tls_set()
+            client.tls_set_context(self.broker.proof.context())
         client.on_connect = guarded(self._connected)
         client.on_disconnect = guarded(self._disconnected)
         client.on_message = guarded(self._came)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .link import Broker
+from .link import Broker, Proof
 from .store.staff import ROLES
 
 DATABASES = ("postgresql", "postgresql+psycopg", "postgres", "sqlite")
@@ -34,11 +34,15 @@ MQTT = Setting("--mqtt", "127.0.0.1:1883", "HOST:PORT of the embedded broker, un
 OFFICES = Setting("--offices", None, "the offices file; default: offices.toml here, or else the sample")
 DATABASE = Setting("--database", None, "postgresql://… or sqlite:///…; default: torn.db in --data")
 BROKER = Setting("--broker", None, "HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT of an MQTT broker")
+BROKER_CA = Setting("--broker-ca", None, "PEM file of the authority that signed the broker's certificate")
+BROKER_CERTIFICATE = Setting("--broker-certificate", None, "PEM file of the hub's own certificate")
+BROKER_KEY = Setting("--broker-key", None, "PEM file of its private key")
+BROKERS = (BROKER, BROKER_CA, BROKER_CERTIFICATE, BROKER_KEY)
 
 COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
-    "up": ("everything of the hub on one machine", (DATA, HTTP, MQTT, OFFICES, DATABASE, BROKER)),
-    "web": ("the pages alone", (DATA, HTTP, OFFICES, DATABASE, BROKER)),
-    "bridge": ("the bridge to the machines alone", (DATA, HTTP, OFFICES, DATABASE, BROKER)),
+    "up": ("everything of the hub on one machine", (DATA, HTTP, MQTT, OFFICES, DATABASE, *BROKERS)),
+    "web": ("the pages alone", (DATA, HTTP, OFFICES, DATABASE, *BROKERS)),
+    "bridge": ("the bridge to the machines alone", (DATA, HTTP, OFFICES, DATABASE, *BROKERS)),
     "token": ("prints a new API token", (DATA, DATABASE)),
     "user": ("adds a staff account; the password is asked for, or read from stdin", (DATA, DATABASE)),
     "appointments": (
@@ -130,9 +134,13 @@ def offices_file(path: str | None) -> Path:
     return Path(path) if path else here if here.exists() else SAMPLE
 
 
-def broker(text: str | None) -> Broker:
-    """Where the broker is, by default where `up` has its own; SettingsError if the address cannot be read."""
+def broker(chosen: argparse.Namespace) -> Broker:
+    """Where the broker is, by default where `up` has its own; SettingsError if it cannot be had like that."""
+    proof = Proof(chosen.broker_ca or "", chosen.broker_certificate or "", chosen.broker_key or "")
     try:
-        return Broker.at(text or str(MQTT.default))
+        proof.context()  # a file that cannot be used is told now, not at each connection
+        return Broker.at(chosen.broker or str(MQTT.default), proof)
+    except OSError as error:  # SSLError is one
+        raise SettingsError(f"--broker-ca, --broker-certificate or --broker-key cannot be used: {error}") from None
     except ValueError as error:
         raise SettingsError(f"--broker: {error}") from None

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import psutil
 import pytest
 
@@ -295,4 +296,35 @@ def test_every_part_takes_the_same_words_for_the_same_things(part: str) -> None:
     host, port = settings.address(chosen.http, settings.HTTP)
     assert host == "::1"
     assert 0 < port < 65536
-    assert settings.broker(chosen.broker).host == "b"
+    assert settings.broker(chosen).host == "b"
+
+
+def test_systemd_is_told_when_the_hub_is_ready_and_then_that_it_lives(tmp_path: Path) -> None:
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(15)
+        hub = Hub(tmp_path / "hub", environment={"NOTIFY_SOCKET": str(address)}).start()
+
+        said = [systemd.recv(64) for _ in range(3)]
+        hub.stop()
+
+        assert said == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+
+
+@pytest.mark.parametrize("option", ["--broker-ca", "--broker-certificate", "--broker-key"])
+def test_a_certificate_that_is_not_there_is_told_at_the_start(option: str, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+
+    more = ("--broker-certificate", missing) if option == "--broker-key" else ()
+    status, _, error = hub_says("bridge", "--data", tmp_path, "--broker", "mqtts://b", option, missing, *more)
+
+    assert status == 2
+    assert "--broker-ca, --broker-certificate or --broker-key cannot be used" in error
+
+
+def test_certificates_without_tls_are_refused() -> None:
+    chosen = settings.parser().parse_args(["bridge", "--broker", "b:1883", "--broker-ca", certifi.where()])
+
+    with pytest.raises(settings.SettingsError, match="certificates go with mqtts:// alone"):
+        settings.broker(chosen)
