@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-# Debian's packages that the tests drive for real: a broker, a browser, a voice, letters.
-TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core
+# Debian's packages that the tests drive for real: a broker, a browser, a voice, letters; and what judges the machines'
+# files: systemd its units, nginx its site, cloud-init the cards.
+TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core systemd nginx cloud-init openssl
 
 # Tests wait more than they compute: three files of them at a time.
 AT_ONCE := -n 3 --dist loadfile
@@ -67,5 +68,5 @@ $(VENV)/.for-run: pyproject.toml constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.for-tests: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Setting up $(VENV): a minute or so'
-	@$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[hub,devices,tests]'
+	@$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[hub,devices,provisioning,tests]'
 	@touch $@ $(VENV)/.for-run

@@ -18,7 +18,7 @@ ARROWS = {
     "firmware": set(),
     "devices": {"firmware.wire"},
     "hub": {"firmware.wire"},
-    "provisioning": set(),
+    "provisioning": {"firmware"},
 }
 
 # The same inside the hub, for those parts of it that have a rank of their own.
@@ -123,7 +123,7 @@ def test_among_the_devices_the_link_alone_speaks_mqtt() -> None:
     assert users <= {"link.py"}
 
 
-@pytest.mark.parametrize("chapter", ["hub", "devices"])
+@pytest.mark.parametrize("chapter", ["hub", "devices", "provisioning"])
 def test_every_library_that_a_chapter_imports_is_declared_for_it(chapter: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {plain(each) for each in project["optional-dependencies"][chapter]}

@@ -21,6 +21,8 @@ from hub.store import Store
 from hub.web.app import create_app
 from hub.web.live import Live
 from hub.web.serve import STREAM
+from provisioning import fleet
+from provisioning.__main__ import COMMANDS as PROVISIONING
 from tests.contract import DOCUMENT
 from tests.parts import OFFICES
 
@@ -89,7 +91,7 @@ def bench_routes() -> set[str]:
 
 def commands(chapter: str) -> set[str]:
     """`python -m hub up`, one for each subcommand."""
-    names = set(COMMANDS) if chapter == "hub" else {*KINDS, "bench"}
+    names = {"hub": set(COMMANDS), "devices": {*KINDS, "bench"}, "provisioning": set(PROVISIONING)}[chapter]
     return {f"python -m {chapter} {name}" for name in names}
 
 
@@ -115,6 +117,12 @@ def office_settings() -> set[str]:
     lines = [line for table in tables for line in table.body if isinstance(line, ast.AnnAssign)]
     aliases = {line: [keyword(call, "alias") for call in calls(line, "Field")] for line in lines}
     return {next(filter(None, aliases[line]), ast.unparse(line.target)) for line in lines}
+
+
+def fleet_settings() -> set[str]:
+    """The keys of fleet.toml."""
+    tables = (fleet.HubMachine, fleet.Network, fleet.Wifi, fleet.Raspberry, fleet.Machine)
+    return {name for table in tables for name in table.model_fields}
 
 
 def variables() -> set[str]:
@@ -146,7 +154,7 @@ def test_every_topic_is_in_the_docs() -> None:
     assert undocumented(topics) == []
 
 
-@pytest.mark.parametrize("chapter", ["hub", "devices"])
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_command_is_in_the_docs(chapter: str) -> None:
     found = commands(chapter)
 
@@ -154,7 +162,7 @@ def test_every_command_is_in_the_docs(chapter: str) -> None:
     assert undocumented(found) == []
 
 
-@pytest.mark.parametrize("chapter", ["hub", "devices"])
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_option_of_a_command_is_in_the_docs(chapter: str) -> None:
     found = options(chapter)
 
@@ -171,6 +179,13 @@ def test_every_setting_of_an_office_is_in_the_docs() -> None:
     found = office_settings()
 
     assert {"public_url", "early_minutes", "from", "first_number"} <= found
+    assert undocumented(found) == []
+
+
+def test_every_setting_of_the_fleet_is_in_the_docs() -> None:
+    found = fleet_settings()
+
+    assert {"host", "password_file", "read_only"} <= found
     assert undocumented(found) == []
 
 

@@ -1,0 +1,171 @@
+"""The hub's machine: its units judged by systemd, its nginx by nginx, and both at work."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from provisioning import server, units
+from provisioning.fleet import Fleet
+from provisioning.folder import write
+from provisioning.keys import Keys
+from tests.parts import ROOT, Hub, free_port, listens, program, wait_until
+
+MOST_EXPOSED = {"hub": 1.2, "dispenser": 1.8, "desk": 1.8, "board": 1.8}  # of 10; docs/provisioning.md
+
+
+@pytest.fixture(scope="module")
+def unit_files(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every unit of the fleet, in a folder, with a program that is there."""
+    folder = tmp_path_factory.mktemp("units")
+    texts = {"hub": server.hub_unit(fleet)} | {kind: units.agent(kind) for kind in ("dispenser", "desk", "board")}
+    for name, text in texts.items():
+        (folder / f"torn-{name}.service").write_text(text.replace(server.PYTHON, sys.executable))
+    return {name: folder / f"torn-{name}.service" for name in texts}
+
+
+@pytest.mark.parametrize("name", MOST_EXPOSED)
+def test_systemd_takes_every_unit_without_a_word(unit_files: dict[str, Path], name: str) -> None:
+    command = [program("systemd-analyze"), "verify", "--man=no", str(unit_files[name])]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", MOST_EXPOSED)
+def test_no_unit_is_more_exposed_than_the_docs_say(unit_files: dict[str, Path], name: str) -> None:
+    command = [program("systemd-analyze"), "security", "--offline=true", "--no-pager", str(unit_files[name])]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    level = re.search(r"Overall exposure level for torn-\w+\.service: ([\d.]+)", done.stdout)
+    assert level
+    assert float(level[1]) <= MOST_EXPOSED[name]
+    docs = (ROOT / "docs" / "provisioning.md").read_text("utf-8")
+    assert re.search(rf"\| `torn-{name}.service` \| {re.escape(level[1])} \|", docs)
+
+
+@pytest.mark.parametrize("name", MOST_EXPOSED)
+def test_every_unit_is_watched_and_started_again_for_ever(unit_files: dict[str, Path], name: str) -> None:
+    text = unit_files[name].read_text()
+
+    assert {"Type=notify", "WatchdogSec=60", "Restart=always", "StartLimitIntervalSec=0"} <= set(text.splitlines())
+
+
+def test_the_install_script_is_a_shells_and_wants_root(fleet: Fleet) -> None:
+    script = server.script(fleet)
+
+    assert subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True).returncode == 0
+    assert "must be run as root" in script
+
+
+def test_on_postgresql_the_hub_waits_for_it_and_the_script_makes_its_database(fleet: Fleet) -> None:
+    hub = fleet.hub.model_copy(update={"database": "postgresql"})
+    grown = Fleet(**{**fleet.__dict__, "hub": hub})
+
+    assert "--database postgresql:///torn?host=/run/postgresql" in server.hub_unit(grown)
+    assert "postgresql.service" in server.hub_unit(grown)
+    assert " postgresql" in server.script(grown)
+
+
+# --- nginx ----------------------------------------------------------------------------------
+
+
+class Nginx:
+    """Debian's nginx with the made site in front of a hub, on free ports."""
+
+    def __init__(self, folder: Path, fleet: Fleet, keys: Keys, pages: int) -> None:
+        self.folder, self.http, self.https = folder, free_port(), free_port()
+        for name in ("https.pem", "https.key", "ca.pem"):
+            write(folder / name, keys[name])
+        site = server.nginx(fleet).replace("/etc/torn", str(folder)).replace(server.PAGES, f"127.0.0.1:{pages}")
+        site = re.sub(r"listen \[::\]:.*\n", "", site).replace("listen 80 ", f"listen {self.http} ")
+        site = site.replace("listen 443 ", f"listen {self.https} ").replace("/var/log/nginx", str(folder))
+        logs = f"error_log {folder}/error.log info;\npid {folder}/nginx.pid;\n"
+        http = (
+            f"access_log {folder}/access.log;\nclient_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\n"
+        )
+        events = "events { worker_connections 64; }\nuser root;\ndaemon off;\n"
+        (folder / "nginx.conf").write_text(f"{logs}{events}http {{\n{http}{site}}}\n")
+        self.command = [program("nginx"), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")]
+
+    def check(self) -> str:
+        """What `nginx -t` says of it; nothing when all is well."""
+        done = subprocess.run([*self.command, "-t", "-q"], capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    def start(self) -> "Nginx":
+        self.running = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
+        wait_until(lambda: listens(self.https), what="nginx's port")
+        return self
+
+    def stop(self) -> None:
+        self.running.terminate()
+        self.running.wait(10)
+
+    def url(self, path: str) -> str:
+        return f"https://localhost:{self.https}{path}"
+
+
+@pytest.fixture(scope="module")
+def front(fleet: Fleet, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nginx, Hub]]:
+    hub = Hub(tmp_path_factory.mktemp("hub")).start()
+    nginx = Nginx(tmp_path_factory.mktemp("nginx"), fleet, keys, hub.http).start()
+    yield nginx, hub
+    nginx.stop()
+    hub.stop()
+
+
+def test_nginx_takes_its_configuration_without_a_word(fleet: Fleet, keys: Keys, tmp_path: Path) -> None:
+    assert Nginx(tmp_path, fleet, keys, 8080).check() == ""
+
+
+def test_pages_come_by_https_and_http_leads_there(front: tuple[Nginx, Hub]) -> None:
+    nginx, _ = front
+
+    page = requests.get(nginx.url("/"), verify=nginx.folder / "ca.pem", timeout=10)
+    plain = requests.get(f"http://localhost:{nginx.http}/book?x=1", allow_redirects=False, timeout=10)
+
+    assert page.status_code == 200
+    assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "default-src" in page.headers["Content-Security-Policy"]
+    assert (plain.status_code, plain.headers["Location"]) == (301, "https://localhost/book?x=1")
+
+
+def test_old_tls_is_refused(front: tuple[Nginx, Hub]) -> None:
+    nginx, _ = front
+    command = [program("openssl"), "s_client", "-connect", f"localhost:{nginx.https}", "-tls1_1"]
+
+    assert subprocess.run(command, input="", capture_output=True, text=True).returncode != 0
+
+
+def test_a_phones_stream_comes_through_at_once_and_its_address_is_in_no_log(front: tuple[Nginx, Hub]) -> None:
+    nginx, hub = front
+    token = hub.token("clerk")
+    given = requests.post(
+        hub.url("/api/v1/offices/mont-roig/tickets"),
+        json={"service": "padro"},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=10,
+    ).json()
+
+    with requests.get(
+        nginx.url(f"/t/{given['token']}/events"), verify=nginx.folder / "ca.pem", stream=True, timeout=5
+    ) as stream:
+        lines = stream.iter_lines(chunk_size=1)
+        first = [next(lines) for _ in range(3)]
+
+    assert stream.headers["Content-Type"].startswith("text/event-stream")
+    assert any(given["label"].encode() in line for line in first)
+    logs = "".join(path.read_text() for path in nginx.folder.glob("*.log"))
+    assert given["token"] not in logs
+
+
+def test_the_metrics_are_for_the_machine_itself(front: tuple[Nginx, Hub], fleet: Fleet) -> None:
+    nginx, _ = front
+
+    assert requests.get(nginx.url("/metrics"), verify=nginx.folder / "ca.pem", timeout=5).status_code == 200
+    assert re.search(r"location = /metrics \{\s+allow 127\.0\.0\.1;\s+allow ::1;\s+deny all;", server.nginx(fleet))
