@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import ssl
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from provisioning import ProvisioningError
+from provisioning import ProvisioningError, doctor
 from provisioning.boot import CardError, write_card
+from provisioning.broker import CERTIFICATES
 from provisioning.fleet import Device, Fleet, read_fleet
-from provisioning.folder import changed_by_hand, held, put
+from provisioning.folder import changed_by_hand, held, put, read
 from provisioning.keys import Keys, renewed, revoked
 from provisioning.made import files, keys_in
 
@@ -28,6 +30,10 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about, description=about)
         command.add_argument("--fleet", type=Path, default=Path("fleet.toml"), metavar="FILE", help="the fleet's file")
         command.add_argument("--out", type=Path, default=Path("torn-fleet"), metavar="DIR", help="the folder it makes")
+        if name == "doctor":
+            command.add_argument("--root", type=Path, metavar="DIR", help="on the hub's machine, /: looks at it, too")
+            command.add_argument("--offline", action="store_true", help="without asking the broker")
+            command.add_argument("--port", type=int, default=CERTIFICATES, help="the broker's door for certificates")
         if name in ("card", "replace"):
             command.add_argument("device", metavar="DEVICE", help="its id in the offices file")
             boot = "where the boot partition of the new card is mounted"
@@ -102,9 +108,24 @@ def _replace(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(asked: argparse.Namespace) -> int:
+    """Every fault that can be found from here; 1 if there is one."""
+    fleet = read_fleet(asked.fleet)
+    faults = list(doctor.folder_faults(fleet, asked.out, now()))
+    made = read(asked.out)
+    if asked.root:
+        faults += doctor.installed_faults(made, asked.root)
+    if "keys/broker.pem" in made and not asked.offline:
+        heard = doctor.listened(fleet, asked.out / "keys", asked.port)
+        faults += doctor.live_faults(fleet, heard, ssl.PEM_cert_to_DER_cert(made["keys/broker.pem"].decode()))
+    print("\n".join(map(str, faults)) if faults else "all is well")
+    return 1 if faults else 0
+
+
 COMMANDS = {
     "make": ("makes the folder, or brings it up to date", _make),
     "card": ("writes the card of a Raspberry Pi", _card),
+    "doctor": ("says in sentences what is wrong, and what to do", _doctor),
     "replace": ("revokes what a broken machine had, and makes its successor's", _replace),
 }
 

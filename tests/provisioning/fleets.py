@@ -14,7 +14,7 @@ from provisioning.fleet import Fleet, read_fleet
 from provisioning.folder import write
 from provisioning.keys import Keys
 from provisioning.made import MOSQUITTO, files
-from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, Process, free_port
+from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, Process, free_port, listens, wait_until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -74,6 +74,8 @@ class SecureMosquitto(Mosquitto):
     def start(self) -> "SecureMosquitto":
         """Starts it and waits until every door is open."""
         super().start()
+        doors = (self.doors.certificates, self.doors.passwords, self.doors.hub, self.backdoor)
+        wait_until(lambda: all(map(listens, doors)), what="every door of the broker")
         return self
 
 
@@ -85,7 +87,7 @@ class Client:
     ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.refused, self._came, self._subscribed = "", threading.Event(), threading.Event()
-        self._port, self.let_in = port, False
+        self._port, self.let_in, self._beating = port, False, threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
         if tls:
             self._client.tls_set_context(tls)
@@ -139,8 +141,19 @@ class Client:
         """Publishes, and returns when the broker has acknowledged (which it does to forbidden ones, too)."""
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
 
+    def beat(self, topic: str, payload: bytes) -> None:
+        """Says the same again and again until it leaves, as the hub beats."""
+        self._beating = threading.Event()
+
+        def work() -> None:
+            while not self._beating.wait(0.1):
+                self._client.publish(topic, payload, qos=1)
+
+        threading.Thread(target=work, daemon=True).start()
+
     def leave(self) -> None:
         """Disconnects."""
+        self._beating.set()
         self._client.disconnect()
         self._client.loop_stop()
 
