@@ -20,6 +20,7 @@ from provisioning.fleet import Device, Fleet, read_fleet
 from provisioning.folder import changed_by_hand, held, put, read
 from provisioning.keys import Keys, renewed, revoked
 from provisioning.made import files, keys_in
+from provisioning.signs import signs
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,6 +31,10 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about, description=about)
         command.add_argument("--fleet", type=Path, default=Path("fleet.toml"), metavar="FILE", help="the fleet's file")
         command.add_argument("--out", type=Path, default=Path("torn-fleet"), metavar="DIR", help="the folder it makes")
+        if name == "signs":
+            command.add_argument(
+                "--to", type=Path, default=Path("torn-signs"), metavar="DIR", help="where the pages go"
+            )
         if name == "doctor":
             command.add_argument("--root", type=Path, metavar="DIR", help="on the hub's machine, /: looks at it, too")
             command.add_argument("--offline", action="store_true", help="without asking the broker")
@@ -122,11 +127,23 @@ def _doctor(asked: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+def _signs(asked: argparse.Namespace) -> int:
+    """The signs, to be printed by any browser."""
+    pages = signs(read_fleet(asked.fleet))
+    for path, page in pages.items():
+        place = asked.to / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(page)
+    print(f"{asked.to}: {len(pages)} pages, to be printed by any browser, without margins and in true size")
+    return 0
+
+
 COMMANDS = {
     "make": ("makes the folder, or brings it up to date", _make),
     "card": ("writes the card of a Raspberry Pi", _card),
     "doctor": ("says in sentences what is wrong, and what to do", _doctor),
     "replace": ("revokes what a broken machine had, and makes its successor's", _replace),
+    "signs": ("makes the pages to print for walls, desks and dispensers", _signs),
 }
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from ipaddress import IPv4Interface, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from firmware import wire
 from provisioning import ProvisioningError
@@ -111,6 +112,16 @@ class _Device(_Loose):
     first_number: int = 1
 
 
+class Season(_Loose):
+    """Other hours for a time."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, populate_by_name=True)
+
+    first: Annotated[date, Strict(False)] = Field(alias="from")
+    to: Annotated[date, Strict(False)]
+    hours: dict[str, Line]
+
+
 class Office(_Loose):
     """An office, as far as its machines and its signs are concerned."""
 
@@ -123,6 +134,7 @@ class Office(_Loose):
     service: Annotated[list[Service], Field(min_length=1)]
     desk: Annotated[list[Desk], Field(min_length=1)]
     device: list[_Device] = []
+    season: list[Season] = []
 
 
 class _Offices(_Loose):
