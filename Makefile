@@ -7,6 +7,8 @@ RUN := $(VENV)/bin/python
 # Debian's packages that the tests drive for real: a broker, a browser, a voice, letters; and what judges the machines'
 # files: systemd its units, nginx its site, cloud-init the cards.
 TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core systemd nginx cloud-init openssl
+# And for the installation on a fresh system.
+SOAK_PARTS := debootstrap iproute2
 
 # Tests wait more than they compute: three files of them at a time.
 AT_ONCE := -n 3 --dist loadfile
@@ -47,7 +49,7 @@ bench: $(VENV)/.for-tests ## the benchmarks, each beside what it is measured aga
 	$(RUN) -m tests.bench
 
 soak: $(VENV)/.for-tests ## the tests that take minutes: crashes and power cuts, many seeds
-	@sh provisioning/debian.sh $(TEST_PARTS) || true
+	@sh provisioning/debian.sh $(TEST_PARTS) $(SOAK_PARTS) || true
 	$(RUN) -m pytest -m soak $(AT_ONCE) $(ARGS)
 
 # What a Pico W's MicroPython has, for the type checker alone: never imported.

@@ -179,10 +179,10 @@ def secure_hub(folder: Path, door: SecureMosquitto, keys: Keys) -> Hub:
     return hub
 
 
-def unpacked(card: Path, folder: Path, door: SecureMosquitto) -> Path:
+def unpacked(card: Path, folder: Path, port: int = broker.CERTIFICATES) -> Path:
     """What a card's user-data puts into /etc/torn, put into `folder`; the agent's settings file.
 
-    The journal goes there, too, and the broker's port is this test's: nothing else is changed.
+    The journal goes there, too, and the broker's port may be another: nothing else is changed.
     """
     document = json.loads((card / "user-data").read_text().removeprefix("#cloud-config\n"))
     settings = folder
@@ -190,7 +190,7 @@ def unpacked(card: Path, folder: Path, door: SecureMosquitto) -> Path:
         path = Path(file["path"])
         if path.parent == Path("/etc/torn"):
             body = file["content"].replace("/etc/torn", str(folder)).replace("/var/lib/torn", str(folder))
-            write(folder / path.name, body.replace("8883", str(door.doors.certificates)).encode())
+            write(folder / path.name, body.replace("8883", str(port)).encode())
             settings = folder / path.name if path.suffix == ".toml" else settings
     return settings
 

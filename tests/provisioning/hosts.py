@@ -1,0 +1,111 @@
+"""Several hosts on one machine: network namespaces on one switch, and a fresh Debian 12 to install the hub on."""
+
+import re
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.parts import Process, program, wait_until
+
+HUB, OFFICE = "10.77.0.1", "10.77.0.2"
+MIRROR = "http://deb.debian.org/debian"
+
+
+def run(*command: object, **more: object) -> str:
+    """What a command says; AssertionError with it when it fails."""
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, **more)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+class Host:
+    """A host of its own network; `at` is its only address besides 127.0.0.1."""
+
+    def __init__(self, name: str, at: str) -> None:
+        self.name, self.at = f"torn-{name}-{secrets.token_hex(2)}", at
+        run(program("ip"), "netns", "add", self.name)
+        run(*self.within, program("ip"), "link", "set", "lo", "up")
+
+    @property
+    def within(self) -> list[str]:
+        """What goes before a command to run it on this host."""
+        return [program("ip"), "netns", "exec", self.name]
+
+    def plug_into(self, other: "Host") -> None:
+        """A cable between two hosts."""
+        run(
+            program("ip"),
+            "link",
+            "add",
+            "eth0",
+            "netns",
+            self.name,
+            "type",
+            "veth",
+            "peer",
+            "eth0",
+            "netns",
+            other.name,
+        )
+        for host in (self, other):
+            run(*host.within, program("ip"), "addr", "add", f"{host.at}/24", "dev", "eth0")
+            run(*host.within, program("ip"), "link", "set", "eth0", "up")
+
+    def close(self) -> None:
+        """Takes the host away."""
+        run(program("ip"), "netns", "del", self.name)
+
+
+def on(host: Host, process: Process) -> Process:
+    """The process, to be started on this host."""
+    process.command = [*host.within, *process.command]
+    return process
+
+
+class FreshDebian:
+    """A Debian 12 of minimal size in `root`, as debootstrap makes it; it takes packages from where this machine does."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.running = root, []
+        run(program("debootstrap"), "--variant=minbase", "--include=ca-certificates", "bookworm", root, MIRROR)
+        for file in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
+            if Path(file).exists():
+                shutil.copyfile(file, root / file[1:])
+        for folder in ("proc", "dev"):
+            run("mount", "--bind", f"/{folder}", root / folder)
+
+    def start(self, host: Host, *command: str, log: str) -> None:
+        """Starts a program of it on a host; what it says goes into a file beside."""
+        with (self.root.parent / log).open("wb") as file:
+            words = [*host.within, "chroot", str(self.root), *command]
+            self.running.append(subprocess.Popen(words, stdout=file, stderr=file, stdin=subprocess.DEVNULL))
+
+    def start_services(self, host: Host) -> None:
+        """What systemd would start: mosquitto, nginx, and the hub by the very words of its unit."""
+        (self.root / "run/mosquitto").mkdir(exist_ok=True)
+        shutil.chown(self.root / "run/mosquitto", *self._ids("mosquitto"))
+        self.start(host, "mosquitto", "-c", "/etc/mosquitto/mosquitto.conf", log="mosquitto.log")
+        self.start(host, "nginx", "-g", "daemon off;", log="nginx.log")
+        unit = (self.root / "etc/systemd/system/torn-hub.service").read_text()
+        command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].split()
+        self.start(host, "setpriv", "--reuid=torn", "--regid=torn", "--init-groups", *command, log="hub.log")
+        log = self.root.parent / "hub.log"
+        wait_until(lambda: "ready" in log.read_text().splitlines(), 60, "the hub's being ready")
+
+    def _ids(self, user: str) -> tuple[int, int]:
+        line = next(line for line in (self.root / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))
+        return int(line.split(":")[2]), int(line.split(":")[3])
+
+    def owners(self, *paths: str) -> set[tuple[str, ...]]:
+        """Owner, group and rights of files of it, by its own names."""
+        lines = run("chroot", self.root, "stat", "--format=%U %G %a", *(f"/{path}" for path in paths)).splitlines()
+        return {tuple(line.split()) for line in lines}
+
+    def close(self) -> None:
+        """Ends what was started and lets go of the machine's own folders."""
+        for process in reversed(self.running):
+            process.terminate()
+            process.wait(15)
+        for folder in ("dev", "proc"):
+            run("umount", self.root / folder)
