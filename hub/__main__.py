@@ -13,6 +13,8 @@ import getpass
 import logging
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -24,10 +26,21 @@ from .link import Broker
 from .messages.post import BadSettings, from_environment
 from .offices import Fleet, OfficesError, read_offices
 from .store import Store, StoreError, keys, people, staff
+from .store.dump import DumpError
 from .store.store import rebuild_visits
 from .store.upgrade import upgrade
 
 log = structlog.get_logger()
+T = TypeVar("T")
+CALLERS_FAULTS = (
+    settings.SettingsError,
+    OfficesError,
+    staff.StaffError,
+    keys.BadKeys,
+    BadSettings,
+    BookingError,
+    DumpError,
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -36,7 +49,7 @@ def main(words: list[str] | None = None) -> int:
     _log_lines()
     try:
         return _COMMANDS[chosen.command](chosen)
-    except (settings.SettingsError, OfficesError, staff.StaffError, keys.BadKeys, BadSettings, BookingError) as error:
+    except CALLERS_FAULTS as error:
         print(f"torn: {error}", file=sys.stderr)
         return 2
     except (StoreError, OSError) as error:
@@ -159,6 +172,38 @@ def _people(chosen: argparse.Namespace) -> int:
     return personal.erase(store, fleet, which, chosen.dry_run)
 
 
+def _key(read: Callable[[Path], T], file: Path) -> T:
+    from .sealed import SealedError  # cryptography takes a tenth of a second to import
+
+    try:
+        return read(file)
+    except SealedError as error:
+        raise settings.SettingsError(str(error)) from None
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    from .backup import backup
+    from .sealed import read_public
+
+    recipient = _key(read_public, settings.needed(chosen.recipient, settings.RECIPIENT))
+    keep = settings.days(chosen.keep, settings.KEEP)
+    print(backup(open_store(chosen), Path(chosen.folder), recipient, keep, now()))
+    return 0
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    from .backup import restore
+    from .sealed import read_private
+
+    key = _key(read_private, settings.needed(chosen.key, settings.KEY))
+    erased = Path(chosen.erased).read_text("utf-8").split() if chosen.erased else []
+    fleet = read_offices(settings.offices_file(chosen.offices))
+    store = Store(settings.database(chosen.data, chosen.database))
+    rows, again = restore(store, fleet, Path(chosen.file), key, erased, now())
+    print(f"{rows} rows are restored; the personal data of {again} appointments are erased again")
+    return 0
+
+
 def _rebuild(chosen: argparse.Namespace) -> int:
     print(f"{rebuild_visits(open_store(chosen))} visits made again from the log")
     return 0
@@ -172,6 +217,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "user": _user,
     "appointments": _appointments,
     "people": _people,
+    "backup": _backup,
+    "restore": _restore,
     "rebuild": _rebuild,
 }
 

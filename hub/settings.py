@@ -39,6 +39,11 @@ BROKER_CERTIFICATE = Setting("--broker-certificate", None, "PEM file of the hub'
 BROKER_KEY = Setting("--broker-key", None, "PEM file of its private key")
 BROKERS = (BROKER, BROKER_CA, BROKER_CERTIFICATE, BROKER_KEY)
 
+RECIPIENT = Setting("--recipient", None, "PEM file of the public key for which backups are sealed")
+KEY = Setting("--key", None, "PEM file of the private key that opens backups; never keep it on the hub's machine")
+KEEP = Setting("--keep", "14", "days that a backup is kept")
+ERASED = Setting("--erased", None, "file of the appointments, an id a line, whose data were erased since the backup")
+
 COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
     "up": ("everything of the hub on one machine", (DATA, HTTP, MQTT, OFFICES, DATABASE, *BROKERS)),
     "web": ("the pages alone", (DATA, HTTP, OFFICES, DATABASE, *BROKERS)),
@@ -53,6 +58,8 @@ COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
         "one person's data on request: prints or forgets it; makes a key, and uses a new one",
         (DATA, OFFICES, DATABASE),
     ),
+    "backup": ("writes a sealed backup into a folder, and removes those too old", (DATA, DATABASE, RECIPIENT, KEEP)),
+    "restore": ("fills an empty database from a backup", (DATA, OFFICES, DATABASE, KEY, ERASED)),
     "rebuild": ("makes the table of visits again from the log", (DATA, DATABASE)),
 }
 
@@ -69,6 +76,10 @@ def parser() -> argparse.ArgumentParser:
         if name == "user":
             command.add_argument("act", choices=("add",), help="what to do")
             command.add_argument("name", metavar="NAME", help="the account's name")
+        if name == "backup":
+            command.add_argument("folder", metavar="FOLDER", help="where backups are kept")
+        if name == "restore":
+            command.add_argument("file", metavar="FILE", help="the backup")
         if name == "appointments":
             command.add_argument("act", choices=("import", "erase"), help="what to do")
             command.add_argument("file", metavar="FILE", nargs="?", help="the CSV file to import")
@@ -126,6 +137,20 @@ def _database_url(text: str) -> str:
     if not known or in_memory:
         raise SettingsError("--database: must be postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE")
     return text
+
+
+def days(text: str, setting: Setting) -> int:
+    """A number of days from 1 to 3650; SettingsError for anything else."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3650):
+        raise SettingsError(f"{setting.name} {text!r}: must be a number of days from 1 to 3650")
+    return int(text)
+
+
+def needed(value: str | None, setting: Setting) -> Path:
+    """A file that must be named; SettingsError if it is not."""
+    if not value:
+        raise SettingsError(f"{setting.name}: is needed: {setting.help}")
+    return Path(value)
 
 
 def offices_file(path: str | None) -> Path:

@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Valid
 from firmware import wire
 from provisioning import ProvisioningError
 
-RESERVED = ("hub", "broker", "https", "ca")  # names of certificates that are no device's
+RESERVED = ("hub", "broker", "https", "ca", "crl", "backup")  # names of certificates that are no device's
 MADE = {"device", "kind", "broker", "wifi", "update_key", "language"}  # of a device's settings
 RECEPTION_FIRST = 900  # reception's own range of numbers
 LANGUAGES = ("ca", "es", "en", "fr")

@@ -4,8 +4,8 @@
     keys = revoked(keys, "montroig-dispenser-1", now)
 
 `keys` is what stands in the folder keys/, by name: NAME.pem and NAME.key of each certificate, ID.password and
-ID.update (the mark of its updates) of each microcontroller, revoked.json, crl.pem. Elliptic curves (P-256): quick to
-make, and small boards can do them. Certificates follow RFC 5280.
+ID.update (the mark of its updates) of each microcontroller, revoked.json and crl.pem, backup.key and backup.pub.
+Elliptic curves (P-256): quick to make, and small boards can do them. Certificates follow RFC 5280.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from provisioning import ProvisioningError
@@ -30,6 +31,7 @@ LASTS = timedelta(days=825)  # a certificate
 RENEWED_BEFORE = timedelta(days=60)  # its end
 AUTHORITY_LASTS = timedelta(days=20 * 365)
 SLACK = timedelta(days=1)  # for clocks that are a little behind
+BACKUP = "backup"
 OF_A_BOARD = ("password", "update")
 PASSWORD_BYTES = 24  # 192 random bits
 
@@ -77,6 +79,9 @@ def renewed(keys: Keys, fleet: Fleet, now: datetime) -> tuple[Keys, list[str]]:
             files |= authority.issue(each, now)
             done.append(f"{each.name}: a certificate is made ({why})")
     _passwords(files, fleet, done)
+    if f"{BACKUP}.key" not in files:
+        files |= _backup_keys()
+        done.append("the backups' key is made: keys/backup.key opens them; keep a copy of it elsewhere")
     if not authority.lists(files):
         files["crl.pem"] = authority.revocations(_revoked_serials(files), now)
     return files, done
@@ -169,7 +174,7 @@ def _hosts(certificate: x509.Certificate) -> set[str]:
 
 def _retire(files: dict[str, bytes], fleet: Fleet, now: datetime, done: list[str]) -> None:
     """Revokes what the fleet no longer has; a device that is another kind of hardware now keeps only its own half."""
-    certificates = {each.name for each in wanted(fleet)} | {"ca", "crl"}
+    certificates = {each.name for each in wanted(fleet)} | {"ca", "crl", BACKUP}
     boards = {device.id for device in fleet.devices if not device.has_certificate}
     split = [file.rpartition(".")[::2] for file in files]
     gone = {name for name, ending in split if ending in ("pem", "key") and name not in certificates}
@@ -192,11 +197,18 @@ def _passwords(files: dict[str, bytes], fleet: Fleet, done: list[str]) -> None:
 # --- what is made ---------------------------------------------------------------------------
 
 
+def _backup_keys() -> dict[str, bytes]:
+    """Backups are sealed by the public half, on the hub's machine; the private one, elsewhere, opens them."""
+    key = X25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return {f"{BACKUP}.key": _pem(key), f"{BACKUP}.pub": public}
+
+
 def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _pem(key: ec.EllipticCurvePrivateKey | X25519PrivateKey) -> bytes:
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return key.private_bytes(*form)
 

@@ -16,6 +16,7 @@ from provisioning.keys import Keys, public_host
 PAGES = "127.0.0.1:8080"
 DATABASES = {"sqlite": "--data /var/lib/torn", "postgresql": "--database postgresql:///torn?host=/run/postgresql"}
 JOURNAL = "[Journal]\nSystemMaxUse=1G\nMaxRetentionSec=3month\n"
+BACKUPS, KEEP_DAYS = "/var/backups/torn", 14  # as long as a dispenser keeps what it has given
 PYTHON = "/opt/torn/.venv/bin/python"
 PROOF = "--broker-ca /etc/torn/ca.pem --broker-certificate /etc/torn/hub.pem --broker-key /etc/torn/hub.key"
 
@@ -29,6 +30,8 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
         "etc/nginx/sites-available/torn": nginx(fleet),
         "etc/systemd/journald.conf.d/torn.conf": JOURNAL,
         "etc/systemd/system/torn-hub.service": hub_unit(fleet),
+        "etc/systemd/system/torn-backup.service": backup_unit(fleet),
+        "etc/systemd/system/torn-backup.timer": units.timer("a backup", "*-*-* 07..21:00"),
         "install": script(fleet),
     }
     return {
@@ -36,6 +39,7 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
         **{f"etc/mosquitto/torn/{name}": keys[name] for name in ("ca.pem", "crl.pem", "broker.pem", "broker.key")},
         **{f"etc/torn/{name}": keys[name] for name in ("ca.pem", "hub.pem", "hub.key", "https.pem", "https.key")},
         "etc/torn/offices.toml": fleet.offices_text,
+        "etc/torn/backup.pub": keys["backup.pub"],
     }
 
 
@@ -61,6 +65,26 @@ def hub_unit(fleet: Fleet) -> str:
     )
     database = " postgresql.service" if fleet.hub.database == "postgresql" else ""
     return units.unit("the hub", service, after=f"network.target mosquitto.service{database}")
+
+
+def backup_unit(fleet: Fleet) -> str:
+    """The unit that writes one backup; its timer does so every hour of the day."""
+    how = f"--recipient /etc/torn/backup.pub --keep {KEEP_DAYS} {DATABASES[fleet.hub.database]}"
+    service = (
+        "Type=oneshot",
+        f"ExecStart={PYTHON} -m hub backup {BACKUPS} {how}",
+        "Nice=10",
+        "User=torn",
+        "StateDirectory=torn",
+        "StateDirectoryMode=0700",
+        f"ReadWritePaths={BACKUPS}",
+        *units.HARDENED,
+        *units.NO_HARDWARE,
+        "PrivateNetwork=yes",
+        "RestrictAddressFamilies=AF_UNIX",
+        "IPAddressDeny=any",
+    )
+    return units.unit("a backup", service, wanted_by="")
 
 
 def nginx(fleet: Fleet) -> str:

@@ -52,7 +52,9 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         # All that an act reads is of one moment, as it is on SQLite: a key answered, and the line as it was then.
-        self._one_view = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._one_view: dict[str, Any] = (
+            {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        )
         self._states: dict[str, State] = {}
         # SQLite has one writer at a time: this process's threads queue here, where waiting costs nothing.
         sqlite = self.engine.dialect.name == "sqlite"
@@ -74,6 +76,10 @@ class Store:
             if getattr(error.orig, "sqlstate", None) in OVERTAKEN:
                 raise Conflict(f"another process was quicker: {error.orig}") from error
             raise StoreAway(f"the database does not take this now: {error.orig}") from error
+
+    def one_view(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that reads: all of it is of one moment."""
+        return self.begin(**self._one_view)
 
     def transact(self, act: Callable[[Work], T], one_view: bool = True) -> T:
         """Runs `act` in one transaction; again from the start if another process was quicker.

@@ -13,17 +13,18 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0004"  # the newest of migrations/versions; a test compares
 
 
-def upgrade(store: Store) -> None:
-    """Makes or changes the tables. StoreError if the database is newer than this program."""
+def upgrade(store: Store, to: str = HEAD) -> None:
+    """Makes or changes the tables, up to a shape. StoreError if the database is newer than this program."""
     with store.begin() as connection:
         known = sa.inspect(connection).has_table("alembic_version")
         version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
     if version is not None and version > HEAD:
         raise StoreError(f"the database is of a newer version ({version}) than this program ({HEAD})")
-    if version != HEAD:
-        _run_alembic(store)
+    if version != to:
+        _run_alembic(store, to)
         _leave_no_traces(store)
-    keys.ensure(store)
+    if to == HEAD:
+        keys.ensure(store)
 
 
 def _leave_no_traces(store: Store) -> None:
@@ -33,7 +34,7 @@ def _leave_no_traces(store: Store) -> None:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _run_alembic(store: Store) -> None:
+def _run_alembic(store: Store, to: str) -> None:
     from alembic import command  # a third of a second to import, and seldom needed
     from alembic.config import Config
 
@@ -43,4 +44,4 @@ def _run_alembic(store: Store) -> None:
         if connection.dialect.name == "postgresql":  # of several processes that start at once, one makes the tables
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('torn upgrade'))"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)

@@ -64,7 +64,7 @@ def on(host: Host, process: Process) -> Process:
 
 
 class FreshDebian:
-    """A Debian 12 of minimal size in `root`, as debootstrap makes it; it takes packages from where this machine does."""
+    """A Debian 12 of minimal size in `root`, as debootstrap makes it; its packages come from where ours do."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.running = root, []
@@ -72,13 +72,16 @@ class FreshDebian:
         for file in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(file).exists():
                 shutil.copyfile(file, root / file[1:])
-        for folder in ("proc", "dev"):
-            run("mount", "--bind", f"/{folder}", root / folder)
+
+    @property
+    def within(self) -> list[str]:
+        """What goes before a command to run it with this machine's /proc in its place, which goes when it ends."""
+        return ["unshare", "--mount", "sh", "-c", 'mount --bind /proc "$0/proc" && exec "$@"', str(self.root)]
 
     def start(self, host: Host, *command: str, log: str) -> None:
         """Starts a program of it on a host; what it says goes into a file beside."""
         with (self.root.parent / log).open("wb") as file:
-            words = [*host.within, "chroot", str(self.root), *command]
+            words = [*host.within, *self.within, "chroot", str(self.root), *command]
             self.running.append(subprocess.Popen(words, stdout=file, stderr=file, stdin=subprocess.DEVNULL))
 
     def start_services(self, host: Host) -> None:
@@ -103,9 +106,7 @@ class FreshDebian:
         return {tuple(line.split()) for line in lines}
 
     def close(self) -> None:
-        """Ends what was started and lets go of the machine's own folders."""
+        """Ends what was started."""
         for process in reversed(self.running):
             process.terminate()
             process.wait(15)
-        for folder in ("dev", "proc"):
-            run("umount", self.root / folder)

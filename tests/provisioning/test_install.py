@@ -1,4 +1,4 @@
-"""The written steps, on a fresh Debian 12 and on two hosts: the hub is installed, and a dispenser elsewhere joins it."""
+"""The written steps, on a fresh Debian 12 and on two hosts: the hub is installed, and a dispenser elsewhere joins."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def hosts() -> Iterator[tuple[Host, Host]]:
 def install(words: list[str], debian: FreshDebian, *source: object) -> str:
     """`hub/install`, onto the fresh system."""
     script = Path(words[3]) / "hub/install"
-    return run("sh", script, *source, env={**os.environ, "TORN_ROOT": str(debian.root)})
+    return run(*debian.within, "sh", script, *source, env={**os.environ, "TORN_ROOT": str(debian.root)})
 
 
 def asked(host: Host, ca: Path, path: str) -> int:

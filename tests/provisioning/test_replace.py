@@ -66,18 +66,15 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_a_broken_dispenser_is_replaced_by_one_command_and_one_card_and_its_numbers_go_on(
     house: House, tmp_path: Path
 ) -> None:
-    old = Machine(unpacked(house.out / "cards" / DEVICE, tmp_path / "old", house.door.doors.certificates), 12).start(
-        "all pressed", 60
-    )
+    port = house.door.doors.certificates
+    old = Machine(unpacked(house.out / "cards" / DEVICE, tmp_path / "old", port), 12).start("all pressed", 60)
     wait_until(lambda: house.stored(old.papers), 20, "the hub's knowing of all that was printed")
     old_keys = house.keys
     old.kill()
 
     assert main(["replace", DEVICE, *house.words, "--boot", str(blank_card(tmp_path / "boot"))]) == 0
     house.install()
-    new = Machine(unpacked(tmp_path / "boot", tmp_path / "new", house.door.doors.certificates), 12).start(
-        "all pressed", 60
-    )
+    new = Machine(unpacked(tmp_path / "boot", tmp_path / "new", port), 12).start("all pressed", 60)
 
     try:
         given, after = ({label[0]: 0 for label, _ in old.papers}, [label for label, _ in new.papers])

@@ -15,14 +15,16 @@ from provisioning.folder import write
 from provisioning.keys import Keys
 from tests.parts import ROOT, Hub, free_port, listens, program, wait_until
 
-MOST_EXPOSED = {"hub": 1.2, "dispenser": 1.8, "desk": 1.8, "board": 1.8}  # of 10; docs/provisioning.md
+MOST_EXPOSED = {"hub": 1.2, "backup": 1.0, "dispenser": 1.8, "desk": 1.8, "board": 1.8}  # of 10; docs/provisioning.md
 
 
 @pytest.fixture(scope="module")
 def unit_files(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every unit of the fleet, in a folder, with a program that is there."""
     folder = tmp_path_factory.mktemp("units")
-    texts = {"hub": server.hub_unit(fleet)} | {kind: units.agent(kind) for kind in ("dispenser", "desk", "board")}
+    texts = {"hub": server.hub_unit(fleet), "backup": server.backup_unit(fleet)} | {
+        kind: units.agent(kind) for kind in ("dispenser", "desk", "board")
+    }
     for name, text in texts.items():
         (folder / f"torn-{name}.service").write_text(text.replace(server.PYTHON, sys.executable))
     return {name: folder / f"torn-{name}.service" for name in texts}
@@ -48,11 +50,26 @@ def test_no_unit_is_more_exposed_than_the_docs_say(unit_files: dict[str, Path], 
     assert re.search(rf"\| `torn-{name}.service` \| {re.escape(level[1])} \|", docs)
 
 
-@pytest.mark.parametrize("name", MOST_EXPOSED)
+@pytest.mark.parametrize("name", [name for name in MOST_EXPOSED if name != "backup"])
 def test_every_unit_is_watched_and_started_again_for_ever(unit_files: dict[str, Path], name: str) -> None:
     text = unit_files[name].read_text()
 
     assert {"Type=notify", "WatchdogSec=60", "Restart=always", "StartLimitIntervalSec=0"} <= set(text.splitlines())
+
+
+def test_a_backup_is_written_every_hour_of_the_day_by_a_timer_that_systemd_takes(tmp_path: Path) -> None:
+    (tmp_path / "torn-backup.timer").write_text(units.timer("a backup", "*-*-* 07..21:00"))
+    (tmp_path / "torn-backup.service").write_text("[Service]\nExecStart=/bin/true\n")
+
+    verified = subprocess.run(
+        [program("systemd-analyze"), "verify", "--man=no", str(tmp_path / "torn-backup.timer")],
+        capture_output=True,
+        text=True,
+    )
+    said = subprocess.run([program("systemd-analyze"), "calendar", "*-*-* 07..21:00"], capture_output=True, text=True)
+
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    assert "Normalized form: *-*-* 07..21:00:00" in said.stdout
 
 
 def test_the_install_script_is_a_shells_and_wants_root(fleet: Fleet) -> None:
