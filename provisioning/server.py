@@ -95,7 +95,7 @@ def nginx(fleet: Fleet) -> str:
 
 def script(fleet: Fleet) -> str:
     """`install`, to be run as root on the hub's machine."""
-    packages = "mosquitto nginx python3-venv rsync"
+    packages = "mosquitto nginx python3-venv"
     packages += " postgresql" if fleet.hub.database == "postgresql" else ""
     return _filled("install.txt", {"packages": packages, "database": fleet.hub.database})
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import boards, booking, line, phones, processes
+from tests.bench import boards, booking, fleet, line, phones, processes
 from tests.bench.table import Row, machine, markdown
 
 MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -20,6 +20,8 @@ MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
     "crowd": boards.crowd,
     "start": processes.start,
     "memory": processes.memory,
+    "fleet": fleet.fleet,
+    "replaced": fleet.replaced,
 }
 
 

@@ -2,19 +2,22 @@
 
 import json
 import ssl
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+import requests
 from paho.mqtt.enums import CallbackAPIVersion
 
 from provisioning import broker
 from provisioning.fleet import Fleet, read_fleet
-from provisioning.folder import write
+from provisioning.folder import read, write
 from provisioning.keys import Keys
-from provisioning.made import MOSQUITTO, files
-from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, Process, free_port, listens, wait_until
+from provisioning.made import MOSQUITTO, files, keys_in
+from tests.parts import ROOT, ROUND_THE_CLOCK, Hub, Mosquitto, Process, free_port, listens, wait_until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -212,3 +215,45 @@ def blank_card(folder: Path) -> Path:
     for name in ("config.txt", "cmdline.txt"):
         write(folder / name, b"")
     return folder
+
+
+def run_provisioning(*words: str) -> None:
+    """`python -m provisioning …`; AssertionError with what it said if it does not end with 0."""
+    command = [sys.executable, "-m", "provisioning", *words]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class House:
+    """A provisioned fleet with its broker and hub running."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out = folder, folder / "out"
+        self.words = ["--fleet", str(described(folder)), "--out", str(self.out)]
+        run_provisioning("make", *self.words)
+        self.door = SecureMosquitto(folder / "mosquitto", read_fleet(folder / "fleet.toml"), self.keys).start()
+        self.hub: Hub = secure_hub(folder, self.door, self.keys).start()
+
+    @property
+    def port(self) -> int:
+        """The broker's door for certificates."""
+        return self.door.doors.certificates
+
+    @property
+    def keys(self) -> Keys:
+        return keys_in(read(self.out))
+
+    def install(self) -> None:
+        """What hub/install does with the broker's files."""
+        self.door.stop()
+        self.door.give(read_fleet(self.folder / "fleet.toml"), self.keys)
+        self.door.start()
+
+    def stored(self, papers: list[tuple[str, str]]) -> bool:
+        """Whether the hub knows every ticket that was printed."""
+        answers = [requests.get(self.hub.url(f"/api/v1/tickets/{token}"), timeout=5) for _, token in papers]
+        return all(answer.status_code == 200 for answer in answers)
+
+    def stop(self) -> None:
+        self.hub.stop()
+        self.door.stop()

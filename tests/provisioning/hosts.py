@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.parts import Process, program, wait_until
+from tests.parts import NotInTime, Process, program, wait_until
 
 HUB, OFFICE = "10.77.0.1", "10.77.0.2"
 MIRROR = "http://deb.debian.org/debian"
@@ -94,7 +94,12 @@ class FreshDebian:
         command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].split()
         self.start(host, "setpriv", "--reuid=torn", "--regid=torn", "--init-groups", *command, log="hub.log")
         log = self.root.parent / "hub.log"
-        wait_until(lambda: "ready" in log.read_text().splitlines(), 60, "the hub's being ready")
+        try:
+            wait_until(lambda: "ready" in log.read_text().splitlines(), 60, "the hub's being ready")
+        except NotInTime:
+            said = [path.read_text()[-2000:] for path in sorted(self.root.parent.glob("*.log"))]
+            said += [path.read_text()[-2000:] for path in sorted((self.root / "var/log/mosquitto").glob("*.log"))]
+            raise NotInTime("the hub is not ready:\n" + "\n".join(said)) from None
 
     def _ids(self, user: str) -> tuple[int, int]:
         line = next(line for line in (self.root / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))
