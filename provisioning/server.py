@@ -48,7 +48,7 @@ def hub_unit(fleet: Fleet) -> str:
     where = f"{DATABASES[fleet.hub.database]} --offices /etc/torn/offices.toml --http {PAGES}"
     service = (
         "Type=notify",
-        f"ExecStart={PYTHON} -m hub up {where} --broker mqtts://localhost:{HUB} {PROOF}",
+        f"ExecStart={PYTHON} -m hub up {where} --broker mqtts://127.0.0.1:{HUB} {PROOF}",
         "WatchdogSec=60",
         "TimeoutStartSec=infinity",  # it is ready when broker and database are, and waits for them
         "TimeoutStopSec=10",

@@ -69,6 +69,7 @@ class FreshDebian:
     def __init__(self, root: Path) -> None:
         self.root, self.running = root, []
         run(program("debootstrap"), "--variant=minbase", "--include=ca-certificates", "bookworm", root, MIRROR)
+        (root / "dev/shm").chmod(0o1777)  # as a booted system has it
         for file in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(file).exists():
                 shutil.copyfile(file, root / file[1:])
