@@ -29,6 +29,7 @@ from .store import Store, StoreError, keys, people, staff
 from .store.dump import DumpError
 from .store.store import rebuild_visits
 from .store.upgrade import upgrade
+from .systemd import tell
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -125,6 +126,7 @@ def _bridge(chosen: argparse.Namespace) -> int:
 
 def _say_ready() -> None:
     print("ready", flush=True)
+    tell("READY=1")
 
 
 def _token(chosen: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from .messages.post import Ways
 from .offices import Fleet
 from .settings import SettingsError
 from .store import Store
+from .systemd import tell
 
 log = structlog.get_logger()
 _fork = multiprocessing.get_context("fork")
@@ -81,7 +82,7 @@ class Up:
             self._say_ready()
             while not self.stopping.wait(0.2):
                 self._revive()
-                _tell_systemd("WATCHDOG=1")
+                tell("WATCHDOG=1")
         finally:
             self._end()
         return 0
@@ -156,7 +157,7 @@ class Up:
             self._revive()
             if self.bridged.is_set() and _answers(self.http):
                 print("ready", flush=True)
-                _tell_systemd("READY=1")
+                tell("READY=1")
                 return
             if time.monotonic() > late:
                 log.error("not ready yet: see the lines above", seconds=READY_WITHIN)
@@ -173,15 +174,6 @@ def _in_child(part: Callable[[], None], parent: int) -> None:
         part()
     except KeyboardInterrupt:
         sys.exit(0)
-
-
-def _tell_systemd(state: str) -> None:
-    """One datagram, if systemd asked for it (sd_notify(3)); an address that begins with @ is an abstract one."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.connect("\0" + address[1:] if address[0] == "@" else address)
-            channel.sendall(state.encode())
 
 
 def _must_be_free(address: tuple[str, int]) -> None:

@@ -151,6 +151,8 @@ class HubMachine(_Strict):
     host: Host
     addresses: list[Ip] = []
     database: Literal["sqlite", "postgresql"] = "sqlite"
+    web: Annotated[int, Field(ge=1, le=16)] = 1
+    bridge: Annotated[int, Field(ge=1, le=8)] = 1
     https_certificate: Line = "/etc/torn/https.pem"
     https_key: Line = "/etc/torn/https.key"
 
@@ -334,6 +336,8 @@ def _devices(offices: _Offices, file: _File) -> Iterator[Device]:
 
 def _misfits(devices: tuple[Device, ...], file: _File) -> Iterator[str]:
     """What does not fit together in fleet.toml, or with the offices file."""
+    if file.hub.web + file.hub.bridge > 2 and file.hub.database != "postgresql":
+        yield 'hub: several web or bridge processes share a server: database = "postgresql"'
     known = {device.id for device in devices}
     yield from (f"device {id}: {file.offices} has no such device" for id in file.device if id not in known)
     addresses = [device.machine.address.split("/")[0] for device in devices if device.machine.address]

@@ -13,7 +13,7 @@ from provisioning.broker import HUB
 from provisioning.fleet import Fleet
 from provisioning.keys import Keys, public_host
 
-PAGES = "127.0.0.1:8080"
+FIRST_PORT = 8080  # of the pages, behind nginx
 DATABASES = {"sqlite": "--data /var/lib/torn", "postgresql": "--database postgresql:///torn?host=/run/postgresql"}
 JOURNAL = "[Journal]\nSystemMaxUse=1G\nMaxRetentionSec=3month\n"
 BACKUPS, KEEP_DAYS = "/var/backups/torn", 14  # as long as a dispenser keeps what it has given
@@ -29,7 +29,7 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
         "etc/mosquitto/torn/passwords": broker.passwords(fleet, keys),
         "etc/nginx/sites-available/torn": nginx(fleet),
         "etc/systemd/journald.conf.d/torn.conf": JOURNAL,
-        "etc/systemd/system/torn-hub.service": hub_unit(fleet),
+        **{f"etc/systemd/system/{name}": text for name, text in hub_units(fleet).items()},
         "etc/systemd/system/torn-backup.service": backup_unit(fleet),
         "etc/systemd/system/torn-backup.timer": units.timer("a backup", "*-*-* 07..21:00"),
         "install": script(fleet),
@@ -43,14 +43,37 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
     }
 
 
-def hub_unit(fleet: Fleet) -> str:
-    """The unit of `hub up`: bridge and pages on one machine, beside mosquitto and nginx."""
-    where = f"{DATABASES[fleet.hub.database]} --offices /etc/torn/offices.toml --http {PAGES}"
+def processes(fleet: Fleet) -> list[str]:
+    """The units that are the hub: one, or as many web and bridge processes as the fleet's file asks for."""
+    if fleet.hub.web + fleet.hub.bridge == 2:
+        return ["torn-hub.service"]
+    bridges = [f"torn-bridge@{n}.service" for n in range(1, fleet.hub.bridge + 1)]
+    return bridges + [f"torn-web@{port}.service" for port in _ports(fleet)]
+
+
+def _ports(fleet: Fleet) -> range:
+    return range(FIRST_PORT, FIRST_PORT + fleet.hub.web)
+
+
+def hub_units(fleet: Fleet) -> dict[str, str]:
+    """The files of those units, by name; one with @ is for as many processes as one likes."""
+    if processes(fleet) == ["torn-hub.service"]:
+        return {"torn-hub.service": _hub_unit(fleet, "the hub", "up", f"127.0.0.1:{FIRST_PORT}", "WatchdogSec=60")}
+    own = f"{public_host(fleet)}:443"  # a bridge has no pages; this is what the paper's code points to
+    return {
+        "torn-bridge@.service": _hub_unit(fleet, "bridge %i", "bridge", own),
+        "torn-web@.service": _hub_unit(fleet, "pages at port %i", "web", "127.0.0.1:%i"),
+    }
+
+
+def _hub_unit(fleet: Fleet, about: str, part: str, http: str, *more: str) -> str:
+    """It is ready when broker and database are, and waits for them; mosquitto and nginx are on this machine."""
+    where = f"{DATABASES[fleet.hub.database]} --offices /etc/torn/offices.toml --http {http}"
     service = (
         "Type=notify",
-        f"ExecStart={PYTHON} -m hub up {where} --broker mqtts://127.0.0.1:{HUB} {PROOF}",
-        "WatchdogSec=60",
-        "TimeoutStartSec=infinity",  # it is ready when broker and database are, and waits for them
+        f"ExecStart={PYTHON} -m hub {part} {where} --broker mqtts://127.0.0.1:{HUB} {PROOF}",
+        *more,
+        "TimeoutStartSec=infinity",
         "TimeoutStopSec=10",
         *units.ALIVE,
         "User=torn",
@@ -60,11 +83,11 @@ def hub_unit(fleet: Fleet) -> str:
         *units.HARDENED,
         *units.NO_HARDWARE,
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
-        "IPAddressDeny=any",  # nginx, mosquitto and the database are on this machine
+        "IPAddressDeny=any",
         "IPAddressAllow=localhost",
     )
     database = " postgresql.service" if fleet.hub.database == "postgresql" else ""
-    return units.unit("the hub", service, after=f"network.target mosquitto.service{database}")
+    return units.unit(about, service, after=f"network.target mosquitto.service{database}")
 
 
 def backup_unit(fleet: Fleet) -> str:
@@ -90,14 +113,17 @@ def backup_unit(fleet: Fleet) -> str:
 def nginx(fleet: Fleet) -> str:
     """nginx in front of the pages: HTTPS, and streams that are let through at once."""
     own = {"certificate": fleet.hub.https_certificate, "key": fleet.hub.https_key}
-    return _filled("nginx.txt", {"name": public_host(fleet), "pages": PAGES, **own})
+    pages = "\n    ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in _ports(fleet))
+    return _filled("nginx.txt", {"name": public_host(fleet), "pages": pages, **own})
 
 
 def script(fleet: Fleet) -> str:
     """`install`, to be run as root on the hub's machine."""
     packages = "mosquitto nginx python3-venv"
     packages += " postgresql" if fleet.hub.database == "postgresql" else ""
-    return _filled("install.txt", {"packages": packages, "database": fleet.hub.database})
+    return _filled(
+        "install.txt", {"packages": packages, "database": fleet.hub.database, "units": " ".join(processes(fleet))}
+    )
 
 
 def _filled(name: str, values: dict[str, str]) -> str:

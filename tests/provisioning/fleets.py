@@ -117,6 +117,12 @@ class Client:
         self._came.wait(10)
         return self
 
+    def knock(self) -> bool:
+        """Whether it is let in; it does not stay."""
+        self.enter()
+        self.leave()
+        return self.let_in
+
     def will(self, topic: str, payload: bytes) -> None:
         """What the broker is to say when this client vanishes; before `enter`."""
         self._client.will_set(topic, payload, qos=1)

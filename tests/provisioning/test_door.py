@@ -18,7 +18,7 @@ STATE = "torn/v1/dev/{}/state"
 
 def knocking(door: SecureMosquitto, folder: Path, keys: Keys, certificate: str = "") -> Client:
     """Somebody with this certificate who says to be the dispenser."""
-    return Client(door.doors.certificates, context(folder, keys, certificate), ME, user=ME).enter()
+    return Client(door.doors.certificates, context(folder, keys, certificate), ME, user=ME)
 
 
 def reissued(keys: Keys, days_ago: timedelta) -> Keys:
@@ -34,7 +34,7 @@ def witness(door: SecureMosquitto) -> Iterator[Client]:
 
 
 def test_no_certificate_opens_no_door(door: SecureMosquitto, keys: Keys, tmp_path: Path) -> None:
-    assert not knocking(door, tmp_path, keys).let_in
+    assert not knocking(door, tmp_path, keys).knock()
 
 
 def test_a_certificate_of_another_authority_opens_no_door(
@@ -42,18 +42,18 @@ def test_a_certificate_of_another_authority_opens_no_door(
 ) -> None:
     theirs, _ = renewed({}, fleet, NOW)
 
-    assert not knocking(door, tmp_path, {**theirs, "ca.pem": keys["ca.pem"]}, ME).let_in
+    assert not knocking(door, tmp_path, {**theirs, "ca.pem": keys["ca.pem"]}, ME).knock()
 
 
 @pytest.mark.parametrize("days_ago", [LASTS + timedelta(days=1), -SLACK - timedelta(days=1)], ids=["ended", "to come"])
 def test_a_certificate_that_has_ended_or_not_begun_opens_no_door(
     door: SecureMosquitto, keys: Keys, tmp_path: Path, days_ago: timedelta
 ) -> None:
-    assert not knocking(door, tmp_path, reissued(keys, days_ago), ME).let_in
+    assert not knocking(door, tmp_path, reissued(keys, days_ago), ME).knock()
 
 
 def test_a_servers_certificate_is_no_devices(door: SecureMosquitto, keys: Keys, tmp_path: Path) -> None:
-    assert not knocking(door, tmp_path, keys, "broker").let_in
+    assert not knocking(door, tmp_path, keys, "broker").knock()
 
 
 def test_a_revoked_certificate_opens_no_door_and_the_one_made_instead_does(
@@ -63,9 +63,9 @@ def test_a_revoked_certificate_opens_no_door_and_the_one_made_instead_does(
     broker = SecureMosquitto(tmp_path / "m", fleet, after).start()
 
     try:
-        assert not knocking(broker, tmp_path / "old", keys, ME).let_in
-        assert knocking(broker, tmp_path / "new", after, ME).let_in
-        assert knocking(broker, tmp_path / "other", after, OTHER).let_in
+        assert not knocking(broker, tmp_path / "old", keys, ME).knock()
+        assert knocking(broker, tmp_path / "new", after, ME).knock()
+        assert knocking(broker, tmp_path / "other", after, OTHER).knock()
     finally:
         broker.stop()
 
@@ -73,7 +73,7 @@ def test_a_revoked_certificate_opens_no_door_and_the_one_made_instead_does(
 def test_another_devices_certificate_gives_that_ones_rights_whatever_name_is_said(
     door: SecureMosquitto, keys: Keys, witness: Client, tmp_path: Path
 ) -> None:
-    thief = knocking(door, tmp_path, keys, OTHER)
+    thief = knocking(door, tmp_path, keys, OTHER).enter()
 
     thief.say(STATE.format(ME), b"a lie")
     thief.say(STATE.format(OTHER), b"its own")
@@ -106,14 +106,14 @@ def test_nobody_pushes_another_device_out_by_taking_its_client_id(
 def test_a_wrong_password_opens_no_door_and_a_raspberrys_name_has_none(
     door: SecureMosquitto, keys: Keys, tmp_path: Path, name: str, password: str
 ) -> None:
-    assert not Client(door.doors.passwords, context(tmp_path, keys), name, password, user=name).enter().let_in
+    assert not Client(door.doors.passwords, context(tmp_path, keys), name, password, user=name).knock()
 
 
 def test_a_password_is_good_for_its_own_device_alone(door: SecureMosquitto, keys: Keys, tmp_path: Path) -> None:
     password = keys[f"{BUTTON}.password"].decode()
 
-    assert Client(door.doors.passwords, context(tmp_path, keys), BUTTON, password).enter().let_in
-    assert not Client(door.doors.passwords, context(tmp_path, keys), "miamiplatja-board-1", password).enter().let_in
+    assert Client(door.doors.passwords, context(tmp_path, keys), BUTTON, password).knock()
+    assert not Client(door.doors.passwords, context(tmp_path, keys), "miamiplatja-board-1", password).knock()
 
 
 def test_the_same_password_gives_the_same_line_and_another_one_another() -> None:

@@ -1,0 +1,13 @@
+"""What systemd gets to know, by hand: it is one datagram (sd_notify(3))."""
+
+import os
+import socket
+
+
+def tell(state: str) -> None:
+    """READY=1 or WATCHDOG=1, if systemd asked for it; an address that begins with @ is an abstract one."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.connect("\0" + address[1:] if address[0] == "@" else address)
+            channel.sendall(state.encode())
