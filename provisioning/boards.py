@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any
 
 from provisioning.broker import PASSWORDS
@@ -21,7 +22,7 @@ firmware=${{1:?name the folder with the firmware}}
 port=${{2:-auto}}
 [ -f "$firmware/wire.py" ] || {{ echo "flash: $firmware: has no wire.py; name Torn's folder firmware" >&2; exit 1; }}
 mpremote connect "$port" fs cp "$firmware"/*.py :
-mpremote connect "$port" fs cp "$here/ca.pem" "$here/config.json" :
+mpremote connect "$port" fs cp "$here/ca.der" "$here/config.json" :
 mpremote connect "$port" reset
 echo "flash: {device} is ready"
 """
@@ -32,7 +33,7 @@ def bundle(fleet: Fleet, device: Device, keys: Keys) -> dict[str, bytes]:
     settings = json.dumps(config(fleet, device, keys), indent=2, ensure_ascii=False) + "\n"
     return {
         "config.json": settings.encode(),
-        "ca.pem": keys["ca.pem"],
+        "ca.der": ssl.PEM_cert_to_DER_cert(keys["ca.pem"].decode()),  # what MicroPython reads
         "flash": FLASH.format(device=device.id).encode(),
     }
 
@@ -40,7 +41,7 @@ def bundle(fleet: Fleet, device: Device, keys: Keys) -> dict[str, bytes]:
 def config(fleet: Fleet, device: Device, keys: Keys) -> dict[str, Any]:
     """The board's settings file."""
     wifi = fleet.network.wifi
-    where = {"host": fleet.hub.host, "port": PASSWORDS, "ca": "ca.pem"}
+    where = {"host": fleet.hub.host, "port": PASSWORDS, "ca": "ca.der"}
     return {
         "device": device.id,
         "kind": device.kind,

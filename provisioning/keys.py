@@ -14,7 +14,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -31,6 +31,9 @@ LASTS = timedelta(days=825)  # a certificate
 RENEWED_BEFORE = timedelta(days=60)  # its end
 AUTHORITY_LASTS = timedelta(days=20 * 365)
 SLACK = timedelta(days=1)  # for clocks that are a little behind
+# Who has no clock begins at the day its system or its firmware was built, and must believe the broker to learn the
+# time: what is shown to such machines is valid from long before.
+LONG_BEFORE = datetime(2024, 1, 1, tzinfo=UTC)
 BACKUP = "backup"
 OF_A_BOARD = ("password", "update")
 PASSWORD_BYTES = 24  # 192 random bits
@@ -216,7 +219,7 @@ def _pem(key: ec.EllipticCurvePrivateKey | X25519PrivateKey) -> bytes:
 def _authority(now: datetime) -> dict[str, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(f"Torn {now:%Y-%m-%d}")  # two authorities must not share a name
-    builder = _builder(name, name, key.public_key(), now, AUTHORITY_LASTS)
+    builder = _builder(name, name, key.public_key(), LONG_BEFORE, now + AUTHORITY_LASTS)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(signs=True), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -224,11 +227,11 @@ def _authority(now: datetime) -> dict[str, bytes]:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, lasts: timedelta
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begins: datetime, ends: datetime
 ) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key)
     builder = builder.serial_number(x509.random_serial_number())
-    return builder.not_valid_before(now - SLACK).not_valid_after(now + lasts)
+    return builder.not_valid_before(begins).not_valid_after(ends)
 
 
 def _usage(signs: bool) -> x509.KeyUsage:
@@ -263,8 +266,9 @@ class Authority:
     def issue(self, each: Wanted, now: datetime) -> dict[str, bytes]:
         """A new key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
-        issuer, lasts = self.certificate.subject, min(LASTS, self.certificate.not_valid_after_utc - now)
-        builder = _builder(_name(each.name), issuer, key.public_key(), now, lasts)
+        begins = LONG_BEFORE if each.hosts else now - SLACK
+        ends = min(now + LASTS, self.certificate.not_valid_after_utc)
+        builder = _builder(_name(each.name), self.certificate.subject, key.public_key(), begins, ends)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs=False), critical=True)
         purpose = ExtendedKeyUsageOID.SERVER_AUTH if each.hosts else ExtendedKeyUsageOID.CLIENT_AUTH

@@ -1,6 +1,6 @@
 """What is kept, what is renewed, what is revoked."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -57,6 +57,13 @@ def test_a_certificate_says_whose_it_is_what_for_and_under_which_addresses(keys:
     names = brokers.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["localhost"]
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+
+
+def test_a_machine_whose_clock_stands_at_its_build_date_believes_the_broker(keys: Keys) -> None:
+    built = datetime(2025, 6, 1, tzinfo=UTC)
+
+    assert all(certificate(keys, name).not_valid_before_utc < built for name in ("ca", "broker"))
+    assert certificate(keys, ME).not_valid_before_utc > built  # the broker's own clock judges this one
 
 
 def test_when_the_hub_gets_another_address_only_its_servers_certificates_are_made_anew(

@@ -26,13 +26,14 @@ NAMES = {
 CHANNELS = sorted(DOCUMENT["channels"])
 OFFICES = ("mont-roig", "miami-platja")
 FROM_EVERYBODY = {"hub", "line", "calls", "call", "desk", "config"}
+OF_BOARDS = {name for name in CHANNELS if "/update" in DOCUMENT["channels"][name]["address"]}  # their software
 HEARS = {
     "hub": {"hub", "line", "appended", "state", "fact", "press", "answer"},
     "dispenser": FROM_EVERYBODY | {"stored", "agenda"},
     "desk": FROM_EVERYBODY | {"answer"},
     "board": FROM_EVERYBODY,
-    "button": FROM_EVERYBODY | {"answer"},
-    "sign": FROM_EVERYBODY,
+    "button": FROM_EVERYBODY | OF_BOARDS | {"answer"},
+    "sign": FROM_EVERYBODY | OF_BOARDS,
     "stranger": set(),
 }
 SAYS = {
@@ -49,7 +50,7 @@ MARK = "torn/v1/dev/{}/config"  # what each device hears
 
 def topics(channel: str) -> set[str]:
     """A channel of the contract as topics: of both offices, a desk of each, and every kind of device."""
-    address = DOCUMENT["channels"][channel]["address"].replace("{desk}", "1")
+    address = DOCUMENT["channels"][channel]["address"].replace("{desk}", "1").replace("{n}", "0")
     offices = {address.replace("{office}", office) for office in OFFICES}
     return {address.replace("{device}", name) for address in offices for name in NAMES.values()}
 
@@ -57,7 +58,7 @@ def topics(channel: str) -> set[str]:
 def own(kind: str, channel: str) -> set[str]:
     """Of those, the ones of the client's own office or device; all of them for the hub."""
     office = OFFICES[kind in ("button", "sign")]
-    address = DOCUMENT["channels"][channel]["address"].replace("{desk}", "1")
+    address = DOCUMENT["channels"][channel]["address"].replace("{desk}", "1").replace("{n}", "0")
     mine = {address.replace("{office}", office).replace("{device}", NAMES[kind])}
     return topics(channel) if kind == "hub" else mine
 
