@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from ipaddress import IPv4Interface, ip_address
+from ipaddress import IPv4Interface, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +52,10 @@ def _interface(value: str) -> str:
     if "/" not in value:
         raise ValueError("must have its network's size, such as 192.168.10.21/24")
     return str(IPv4Interface(value))
+
+
+def _network(value: str) -> str:
+    return str(ip_network(value))
 
 
 def _public(value: str) -> str:
@@ -153,6 +157,7 @@ class HubMachine(_Strict):
     database: Literal["sqlite", "postgresql"] = "sqlite"
     web: Annotated[int, Field(ge=1, le=16)] = 1
     bridge: Annotated[int, Field(ge=1, le=8)] = 1
+    reaches: list[Annotated[str, AfterValidator(_network)]] = []
     https_certificate: Line = "/etc/torn/https.pem"
     https_key: Line = "/etc/torn/https.key"
 

@@ -4,12 +4,14 @@
     keys = revoked(keys, "montroig-dispenser-1", now)
 
 `keys` is what stands in the folder keys/, by name: NAME.pem and NAME.key of each certificate, ID.password and
-ID.update (the mark of its updates) of each microcontroller, revoked.json and crl.pem, backup.key and backup.pub.
+ID.update (the mark of its updates) of each microcontroller, revoked.json and crl.pem, backup.key and backup.pub,
+and people.keys.
 Elliptic curves (P-256): quick to make, and small boards can do them. Certificates follow RFC 5280.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from collections.abc import Iterator, Mapping
@@ -35,6 +37,7 @@ SLACK = timedelta(days=1)  # for clocks that are a little behind
 # time: what is shown to such machines is valid from long before.
 LONG_BEFORE = datetime(2024, 1, 1, tzinfo=UTC)
 BACKUP = "backup"
+PEOPLE = "people.keys"  # with which the hub encrypts people's data: its TORN_KEYS
 OF_A_BOARD = ("password", "update")
 PASSWORD_BYTES = 24  # 192 random bits
 
@@ -85,6 +88,9 @@ def renewed(keys: Keys, fleet: Fleet, now: datetime) -> tuple[Keys, list[str]]:
     if f"{BACKUP}.key" not in files:
         files |= _backup_keys()
         done.append("the backups' key is made: keys/backup.key opens them; keep a copy of it elsewhere")
+    if PEOPLE not in files:
+        files[PEOPLE] = base64.urlsafe_b64encode(secrets.token_bytes(32)) + b"\n"
+        done.append(f"the key of people's data is made: keep a copy of keys/{PEOPLE} with that of keys/backup.key")
     if not authority.lists(files):
         files["crl.pem"] = authority.revocations(_revoked_serials(files), now)
     return files, done

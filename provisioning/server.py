@@ -17,6 +17,8 @@ FIRST_PORT = 8080  # of the pages, behind nginx
 DATABASES = {"sqlite": "--data /var/lib/torn", "postgresql": "--database postgresql:///torn?host=/run/postgresql"}
 JOURNAL = "[Journal]\nSystemMaxUse=1G\nMaxRetentionSec=3month\n"
 BACKUPS, KEEP_DAYS = "/var/backups/torn", 14  # as long as a dispenser keeps what it has given
+# The keys of people's data; and, made by hand if at all, by which ways messages go out (TORN_SMTP and the like).
+SECRETS = ("Environment=TORN_KEYS=/etc/torn/people.keys", "EnvironmentFile=-/etc/torn/hub.env")
 PYTHON = "/opt/torn/.venv/bin/python"
 PROOF = "--broker-ca /etc/torn/ca.pem --broker-certificate /etc/torn/hub.pem --broker-key /etc/torn/hub.key"
 
@@ -39,7 +41,7 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
         **{f"etc/mosquitto/torn/{name}": keys[name] for name in ("ca.pem", "crl.pem", "broker.pem", "broker.key")},
         **{f"etc/torn/{name}": keys[name] for name in ("ca.pem", "hub.pem", "hub.key", "https.pem", "https.key")},
         "etc/torn/offices.toml": fleet.offices_text,
-        "etc/torn/backup.pub": keys["backup.pub"],
+        **{f"etc/torn/{name}": keys[name] for name in ("backup.pub", "people.keys")},
     }
 
 
@@ -73,6 +75,7 @@ def _hub_unit(fleet: Fleet, about: str, part: str, http: str, *more: str) -> str
         "Type=notify",
         f"ExecStart={PYTHON} -m hub {part} {where} --broker mqtts://127.0.0.1:{HUB} {PROOF}",
         *more,
+        *SECRETS,
         "TimeoutStartSec=infinity",
         "TimeoutStopSec=10",
         *units.ALIVE,
@@ -85,6 +88,7 @@ def _hub_unit(fleet: Fleet, about: str, part: str, http: str, *more: str) -> str
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
         "IPAddressDeny=any",
         "IPAddressAllow=localhost",
+        *(f"IPAddressAllow={network}" for network in fleet.hub.reaches),
     )
     database = " postgresql.service" if fleet.hub.database == "postgresql" else ""
     return units.unit(about, service, after=f"network.target mosquitto.service{database}")
@@ -97,6 +101,7 @@ def backup_unit(fleet: Fleet) -> str:
         "Type=oneshot",
         f"ExecStart={PYTHON} -m hub backup {BACKUPS} {how}",
         "Nice=10",
+        *SECRETS,
         "User=torn",
         "StateDirectory=torn",
         "StateDirectoryMode=0700",

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from .schema import log, metadata, topics
 from .store import Store, StoreError
-from .upgrade import HEAD, upgrade
+from .upgrade import HEAD, shape, upgrade, version_of
 
 LEFT_OUT = ("leases", "sessions", "failures")
 AT_ONCE = 1000  # rows
@@ -58,7 +58,9 @@ def fill(store: Store, source: Iterable[str]) -> int:
     version = json.loads(next(rest, "{}")).get("torn")
     if version is None or version > HEAD:
         raise DumpError(f"is of a newer program (shape {version}; this one knows {HEAD})" if version else "is empty")
-    upgrade(store, version)
+    if version_of(store) not in (None, version):
+        raise DumpError("the database has tables of another shape already: restore into a new one")
+    shape(store, version)
     with store.begin(write=True) as connection:
         if connection.execute(sa.select(log.c.seq).limit(1)).first():
             raise DumpError("the database is not empty: restore into a new one")

@@ -13,18 +13,27 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0004"  # the newest of migrations/versions; a test compares
 
 
-def upgrade(store: Store, to: str = HEAD) -> None:
+def upgrade(store: Store) -> None:
+    """The newest shape, and a key for personal data. StoreError if the database is newer than this program."""
+    shape(store, HEAD)
+    keys.ensure(store)
+
+
+def shape(store: Store, to: str) -> None:
     """Makes or changes the tables, up to a shape. StoreError if the database is newer than this program."""
-    with store.begin() as connection:
-        known = sa.inspect(connection).has_table("alembic_version")
-        version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    version = version_of(store)
     if version is not None and version > HEAD:
         raise StoreError(f"the database is of a newer version ({version}) than this program ({HEAD})")
     if version != to:
         _run_alembic(store, to)
         _leave_no_traces(store)
-    if to == HEAD:
-        keys.ensure(store)
+
+
+def version_of(store: Store) -> str | None:
+    """Which shape the database has; None for one without tables."""
+    with store.begin() as connection:
+        known = sa.inspect(connection).has_table("alembic_version")
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
 
 
 def _leave_no_traces(store: Store) -> None:

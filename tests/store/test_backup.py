@@ -19,7 +19,7 @@ from hub.sealed import PIECE, Opening, SealedError, Sealing
 from hub.store import Store
 from hub.store.dump import AHEAD, LEFT_OUT, DumpError, fill, lines
 from hub.store.schema import looks, metadata, topics
-from hub.store.upgrade import upgrade
+from hub.store.upgrade import HEAD, upgrade, version_of
 from tests.parts import OFFICES, ROOT, Postgres
 from tests.store.mornings import NINE as NOW
 from tests.store.mornings import opens, takes
@@ -145,6 +145,25 @@ def test_lines_that_are_not_whole_change_nothing(full: Store, empty: Store) -> N
 def test_a_backup_of_a_newer_program_is_refused(empty: Store) -> None:
     with pytest.raises(DumpError, match="is of a newer program"):
         fill(empty, [json.dumps({"torn": "9999", "at": "now"})])
+
+
+def test_a_backup_of_an_older_shape_is_brought_to_the_newest(empty: Store) -> None:
+    person = {"appointment": "a1", "secret": "s", "kind": "dni", "number": "12345678Z", "name": "Maria", "email": None}
+    person |= {"phone": None, "note": None}
+    old = [{"torn": "0002"}, {"table": "people", "columns": list(person)}, list(person.values()), {"rows": 1}]
+
+    count = fill(empty, map(json.dumps, old))
+
+    assert (count, version_of(empty)) == (1, HEAD)
+    assert "12345678Z" not in repr(rows(empty)["people"])
+    assert len(rows(empty)["people"]) == 1
+
+
+def test_an_older_backup_does_not_go_into_a_database_of_the_newest_shape(empty: Store) -> None:
+    upgrade(empty)
+
+    with pytest.raises(DumpError, match="tables of another shape already: restore into a new one"):
+        fill(empty, [json.dumps({"torn": "0002"}), json.dumps({"rows": 0})])
 
 
 # --- the files ------------------------------------------------------------------------------
