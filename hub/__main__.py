@@ -202,7 +202,7 @@ def _restore(chosen: argparse.Namespace) -> int:
     fleet = read_offices(settings.offices_file(chosen.offices))
     store = Store(settings.database(chosen.data, chosen.database))
     rows, again = restore(store, fleet, Path(chosen.file), key, erased, now())
-    print(f"{rows} rows are restored; the personal data of {again} appointments are erased again")
+    print(f"{rows} rows are restored; {again} with the data of people who were erased since are not")
     return 0
 
 

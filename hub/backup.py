@@ -1,14 +1,14 @@
 """Backups that this machine itself cannot read, that expire, and from which the hub starts again.
 
 `backup(store, folder, key, keep_days, now)` writes one file and removes those that are too old;
-`restore(store, fleet, file, key, now)` fills an empty database from one, and erases again what has been erased since.
+`restore(store, fleet, file, key, erased, now)` fills an empty database from one, without what was erased since.
 """
 
 from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,11 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from firmware import wire
 
-from .booking.errors import NoAppointment
 from .line.plan import Moment
 from .offices import Fleet
 from .sealed import Opening, SealedError, Sealing
-from .store import Store, Work, appointments, people
+from .store import Store, people
 from .store.dump import DumpError, fill, lines
 
 ENDING = ".backup"
@@ -54,25 +53,17 @@ def _stamp(moment: Moment) -> str:
 
 
 def restore(
-    store: Store, fleet: Fleet, file: Path, key: X25519PrivateKey, erased: Iterable[str], now: Moment
+    store: Store, fleet: Fleet, file: Path, key: X25519PrivateKey, erased: Collection[str], now: Moment
 ) -> tuple[int, int]:
-    """Fills an empty database; how many rows there were, and of how many appointments it was erased again whose.
+    """Fills an empty database; how many rows it has, and how many there were of whom has been erased since.
 
-    Erased again is what is too old by now, and the appointments that `erased` names by id. DumpError names the file.
+    Erased is whose the appointments in `erased` (ids) were, which does not come in at all, and what is too old by now.
+    DumpError names the file.
     """
     try:
         with file.open("rb") as sealed, gzip.GzipFile(fileobj=Opening(sealed, key)) as plain:
-            rows = fill(store, TextIOWrapper(plain, "utf-8"))
+            rows, left_out = fill(store, TextIOWrapper(plain, "utf-8"), erased)
     except (SealedError, DumpError, EOFError, gzip.BadGzipFile) as error:
         raise DumpError(f"{file}: {error}") from None
-    old = [store.transact(partial(people.erase_old, plan=plan, now=now)) for plan in fleet.plans.values()]
-    return rows, sum(old) + sum(store.transact(partial(_erase, id=id)) for id in erased)
-
-
-def _erase(work: Work, id: str) -> bool:
-    """Erases whose an appointment is; False for one that the backup does not have."""
-    try:
-        people.erase(work, appointments.by_id(work, id))
-    except NoAppointment:
-        return False
-    return True
+    old = sum(store.transact(partial(people.erase_old, plan=plan, now=now)) for plan in fleet.plans.values())
+    return rows - old, left_out + old

@@ -68,7 +68,7 @@ class Sealing(io.RawIOBase):
     def __init__(self, file: BinaryIO, recipient: X25519PublicKey) -> None:
         once = X25519PrivateKey.generate()
         mine = _raw(once.public_key())
-        self._file, self._buffer, self._count = file, bytearray(), 0
+        self._file, self._buffer, self._count, self._spoilt = file, bytearray(), 0, False
         self._cipher = _cipher(once.exchange(recipient), mine, _raw(recipient))
         file.write(MAGIC + mine)
 
@@ -86,13 +86,13 @@ class Sealing(io.RawIOBase):
 
     def close(self) -> None:
         """Seals what is left; the file itself stays open."""
-        if not self.closed:
+        if not self.closed and not self._spoilt:
             self._seal(bytes(self._buffer), LAST)
         super().close()
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
-        if kind is None:
-            self.close()  # after a failure there is no last piece: what is written does not open
+        self._spoilt = kind is not None  # after a failure there is no last piece: what is written does not open
+        self.close()
 
     def _seal(self, piece: bytes, mark: bytes) -> None:
         self._file.write(self._cipher.encrypt(self._count.to_bytes(11, "big") + mark, piece, None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ from .store import Store, StoreError
 from .upgrade import HEAD, shape, upgrade, version_of
 
 LEFT_OUT = ("leases", "sessions", "failures")
+PERSONAL = ("people", "digests", "outbox")  # where an appointment's row says whose it is, or speaks to them
 AT_ONCE = 1000  # rows
 AHEAD = 1_000_000  # retained documents go on so far above: their watchers have seen later ones than we know of
 
@@ -49,9 +50,10 @@ def _value(plain: Any) -> Any:
     return base64.b64decode(plain["base64"]) if isinstance(plain, dict) else plain
 
 
-def fill(store: Store, source: Iterable[str]) -> int:
-    """Puts the lines into an empty database and brings it to the newest shape; how many rows there were.
+def fill(store: Store, source: Iterable[str], erased: Collection[str] = ()) -> tuple[int, int]:
+    """Puts the lines into an empty database and brings it to the newest shape.
 
+    Whose the appointments in `erased` (ids) were is left out. Returns how many rows were put in, and how many not.
     Raises DumpError if the database is not empty, or the lines are not whole or of a newer program.
     """
     rest = iter(source)
@@ -64,15 +66,15 @@ def fill(store: Store, source: Iterable[str]) -> int:
     with store.begin(write=True) as connection:
         if connection.execute(sa.select(log.c.seq).limit(1)).first():
             raise DumpError("the database is not empty: restore into a new one")
-        count = _fill(connection, rest)
+        counts = _fill(connection, rest, frozenset(erased))
         connection.execute(topics.update().values(seq=topics.c.seq + AHEAD))
         _set_counters(connection)
     upgrade(store)
-    return count
+    return counts
 
 
-def _fill(connection: sa.Connection, rest: Iterator[str]) -> int:
-    count, rows = 0, list[dict[str, Any]]()
+def _fill(connection: sa.Connection, rest: Iterator[str], erased: frozenset[str]) -> tuple[int, int]:
+    count, left_out, rows = 0, 0, list[dict[str, Any]]()
     table: sa.TableClause | None = None
     names: list[str] = []
     for line in chain(rest, ["{}"]):
@@ -82,15 +84,19 @@ def _fill(connection: sa.Connection, rest: Iterator[str]) -> int:
                 connection.execute(table.insert(), rows)
             count, rows = count + len(rows), []
         if isinstance(entry, list):
-            rows.append(dict(zip(names, map(_value, entry), strict=True)))
+            row = dict(zip(names, map(_value, entry), strict=True))
+            if table is not None and table.name in PERSONAL and row["appointment"] in erased:
+                left_out += 1
+            else:
+                rows.append(row)
         elif "table" in entry:
             names = entry["columns"]
             table = sa.table(entry["table"], *map(sa.column, names))
             connection.execute(table.delete())  # what a migration may have put there
-        elif entry.get("rows") == count:
-            return count
+        elif entry.get("rows") == count + left_out:
+            return count, left_out
         else:
-            raise DumpError(f"is not whole: {count} rows, where its last line should count them")
+            raise DumpError(f"is not whole: {count + left_out} rows, where its last line should count them")
     raise AssertionError("unreachable: the last line is always an object")
 
 

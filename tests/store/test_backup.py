@@ -108,7 +108,7 @@ def test_what_is_no_backup_is_said() -> None:
 def test_every_row_comes_back_on_either_database(full: Store, empty: Store) -> None:
     before = rows(full)
 
-    count = fill(empty, lines(full, "now"))
+    count, _ = fill(empty, lines(full, "now"))
 
     after = rows(empty)
     assert count == sum(map(len, before.values())) > 50
@@ -154,9 +154,20 @@ def test_a_backup_of_an_older_shape_is_brought_to_the_newest(empty: Store) -> No
 
     count = fill(empty, map(json.dumps, old))
 
-    assert (count, version_of(empty)) == (1, HEAD)
+    assert (count, version_of(empty)) == ((1, 0), HEAD)
     assert "12345678Z" not in repr(rows(empty)["people"])
     assert len(rows(empty)["people"]) == 1
+
+
+def test_whose_an_appointment_was_does_not_come_back_once_it_was_erased(empty: Store) -> None:
+    columns = ["appointment", "secret", "kind", "number", "name", "email", "phone", "note"]
+    some = [[id, "s", None, None, name, None, None, None] for id, name in (("a1", "Maria"), ("a2", "Joan"))]
+    old = [{"torn": "0002"}, {"table": "people", "columns": columns}, *some, {"rows": 2}]
+
+    counts = fill(empty, map(json.dumps, old), ["a1", "never-was"])
+
+    assert counts == (1, 1)
+    assert [row[0] for row in rows(empty)["people"]] == ["a2"]
 
 
 def test_an_older_backup_does_not_go_into_a_database_of_the_newest_shape(empty: Store) -> None:
@@ -237,7 +248,7 @@ def test_the_commands_write_a_backup_and_restore_it(tmp_path: Path) -> None:
 
     assert token.returncode == made.returncode == 0
     assert back.returncode == 0, back.stderr
-    assert "rows are restored; the personal data of 0 appointments are erased again" in back.stdout
+    assert "rows are restored; 0 with the data of people who were erased since are not" in back.stdout
 
 
 @pytest.mark.parametrize(
