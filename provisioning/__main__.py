@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provisioning import ProvisioningError, doctor
-from provisioning.boot import CardError, write_card
+from provisioning.boot import CardError, must_be_a_card, write_card
 from provisioning.broker import CERTIFICATES
 from provisioning.fleet import Device, Fleet, read_fleet
 from provisioning.folder import changed_by_hand, held, put, read
@@ -53,6 +53,9 @@ def main(words: list[str]) -> int:
         return COMMANDS[asked.command][1](asked)
     except ProvisioningError as error:
         print(f"provisioning: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"provisioning: {error.filename or asked.command}: {error.strerror}", file=sys.stderr)
         return 2
 
 
@@ -105,6 +108,8 @@ def _replace(asked: argparse.Namespace) -> int:
     """A broken machine's successor: what the old one had is worth nothing from now on."""
     fleet = read_fleet(asked.fleet)
     device = fleet.device(asked.device)
+    if asked.boot:
+        must_be_a_card(asked.boot)  # before anything is revoked
     with held(asked.out) as before:
         keys, done = renewed(revoked(keys_in(before), device.id, now()), fleet, now())
         _written(asked.out, before, fleet, keys, [f"{device.id}: what the old machine had is revoked", *done])

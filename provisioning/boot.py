@@ -26,8 +26,7 @@ class CardError(ProvisioningError, OSError):
 
 def write_card(boot: Path, seed: Mapping[str, bytes], source: Path = SOURCE) -> None:
     """Writes the card whose boot partition is mounted at `boot`, and reads it back."""
-    if not (boot / "config.txt").is_file() or not (boot / "cmdline.txt").is_file():
-        raise CardError(f"{boot}: is no boot partition of a Raspberry Pi OS card (it has config.txt and cmdline.txt)")
+    must_be_a_card(boot)
     software = program(source)
     digest = f"{hashlib.sha256(software).hexdigest()}  torn.tar.gz\n".encode()
     files = {**seed, "torn.tar.gz": software, "torn.sha256": digest}
@@ -39,6 +38,12 @@ def write_card(boot: Path, seed: Mapping[str, bytes], source: Path = SOURCE) -> 
         raise
     except OSError as error:
         raise CardError(f"{boot}: the card is only half written ({error.strerror}); write it again") from None
+
+
+def must_be_a_card(boot: Path) -> None:
+    """Raises CardError for a folder that is not a card's."""
+    if not (boot / "config.txt").is_file() or not (boot / "cmdline.txt").is_file():
+        raise CardError(f"{boot}: is no boot partition of a Raspberry Pi OS card (it has config.txt and cmdline.txt)")
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -71,7 +71,8 @@ def folder_faults(fleet: Fleet, out: Path, now: datetime) -> Iterator[Fault]:
         yield from _ending(keys, now)
         wanted, _ = renewed(keys, fleet, now)
     except ProvisioningError as error:
-        yield Fault(f"{out}/{error}", "Until then nothing can be made")
+        where = f"{out}/" if str(error).startswith("keys/") else ""
+        yield Fault(f"{where}{error}", "Until then nothing can be made")
         return
     if not by_hand and any(present.get(path) != body for path, body in files(fleet, wanted).items()):
         yield Fault(f"{out} is older than {fleet.file}, or than what it describes", "Run make, then hub/install")

@@ -78,6 +78,7 @@ def renewed(keys: Keys, fleet: Fleet, now: datetime) -> tuple[Keys, list[str]]:
         files |= _authority(now)
         done.append("the authority is made: keys/ca.key is the fleet's most secret file")
     authority = Authority.of(files)
+    _believe(now, files)
     _retire(files, fleet, now, done)
     for each in wanted(fleet):
         why = _unfit(files, each, authority, now)
@@ -113,6 +114,27 @@ def ends(keys: Keys) -> Iterator[tuple[str, datetime]]:
     for file in sorted(keys):
         if file.endswith(".pem") and file != "crl.pem":
             yield file[:-4], _certificate(keys, file[:-4]).not_valid_after_utc
+
+
+def _believe(now: datetime, files: Keys) -> None:
+    """A clock that stands before what was made already would have every card made anew, and none of them work."""
+    made = [_certificate(files, name).not_valid_before_utc + SLACK for name in _readable(files)]
+    newest = max([LONG_BEFORE, *made])
+    if now < newest - SLACK:
+        raise KeysError(
+            f"this machine's clock says {now:%Y-%m-%d}, but keys were made on {newest:%Y-%m-%d}: set the clock"
+        )
+
+
+def _readable(files: Keys) -> Iterator[str]:
+    """The names of the certificates that can be read; the others are made anew."""
+    for file in files:
+        if file.endswith(".pem") and file != "crl.pem":
+            try:
+                _certificate(files, file[:-4])
+            except KeysError:
+                continue
+            yield file[:-4]
 
 
 # --- what is there --------------------------------------------------------------------------

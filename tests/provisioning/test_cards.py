@@ -230,3 +230,22 @@ def test_a_microcontroller_has_no_card_and_an_unknown_device_is_named(
     assert "it is a microcontroller" in capsys.readouterr().err
     assert main(["card", "nobody", *words, "--boot", boot]) == 2
     assert "there is no device nobody; there are montroig-dispenser-1, " in capsys.readouterr().err
+
+
+def test_a_wrong_folder_for_the_new_card_revokes_nothing(words: list[str], tmp_path: Path) -> None:
+    before = (tmp_path / "out/keys/montroig-desk-1.pem").read_bytes()
+
+    assert main(["replace", "montroig-desk-1", *words, "--boot", str(tmp_path)]) == 2
+
+    assert (tmp_path / "out/keys/montroig-desk-1.pem").read_bytes() == before
+
+
+def test_signs_that_cannot_be_written_are_said_in_a_sentence(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "signs").write_text("a file, no folder")
+    capsys.readouterr()
+
+    assert main(["signs", *words[:2], "--to", str(tmp_path / "signs")]) == 2
+
+    assert capsys.readouterr().err == f"provisioning: {tmp_path}/signs/mont-roig: Not a directory\n"

@@ -90,6 +90,12 @@ def test_an_authority_that_cannot_be_read_is_said_with_what_to_do(fleet: Fleet, 
     assert "keys/ca.key: cannot be read; put it back from the backup" in said(folder_faults(fleet, out, NOW))
 
 
+def test_a_clock_that_stands_years_back_is_said(fleet: Fleet, out: Path) -> None:
+    faults = said(folder_faults(fleet, out, NOW - timedelta(days=800)))
+
+    assert f"this machine's clock says {NOW - timedelta(days=800):%Y-%m-%d}, but keys were made on" in faults
+
+
 # --- the hub's machine ----------------------------------------------------------------------
 
 
