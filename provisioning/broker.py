@@ -68,6 +68,7 @@ def hub_rights() -> Iterator[tuple[str, str]]:
     yield "read", wire.HUB_TOPIC
     yield "readwrite", wire.line_topic("+")  # the web processes follow it
     yield "readwrite", wire.appended_topic("+")
+    yield "readwrite", "torn/v1/office/+/forecast"  # from the forecaster to bridges and pages
     yield from (("write", topic) for topic in (wire.calls_topic("+"), wire.call_topic("+"), wire.desk_topic("+", "+")))
     yield from (("write", wire.device_topic("+", leaf)) for leaf in ("stored", "config", "agenda", *UPDATES))
     yield "readwrite", wire.device_topic("+", "answer")
