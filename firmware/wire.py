@@ -333,6 +333,7 @@ def _first(faults):
 # --- for larger machines --------------------------------------------------------------------
 # What follows no microcontroller reads or says: it is left out of what is put on one (signing.for_a_board).
 
+FORECAST_COUNTS = 90000  # milliseconds: an older forecast counts as none
 LARGE = 262144  # bytes: what only a Raspberry Pi or a server reads
 
 
@@ -346,7 +347,12 @@ def appended_topic(office):
     return "torn/v1/office/%s/appended" % office
 
 
-OFFICE_LEAVES = ("line", "calls", "call", "appended")
+def forecast_topic(office):
+    """What the forecaster expects of an office, retained: for bridges and web processes alone."""
+    return "torn/v1/office/%s/forecast" % office
+
+
+OFFICE_LEAVES = ("line", "calls", "call", "appended", "forecast")
 DEVICE_LEAVES = ("state", "fact", "stored", "press", "answer", "config", "agenda", "update")
 
 
@@ -426,6 +432,10 @@ MESSAGES["line"] = (
     },
 )
 MESSAGES["appended"] = (SMALL, {"seq": "whole"})
+MESSAGES["forecast"] = (
+    LARGE,
+    {"seq": "whole", "at": "time", "services": {"*": _WAIT}, "tickets": {"*": _WAIT}},
+)
 MESSAGES["fact"] = (SMALL, _FACT)
 MESSAGES["stored"] = (SMALL, {"journal": "id", "seq": "whole"})
 MESSAGES["config"] = (

@@ -5,7 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 
-if sys.argv[1:2] in (["up"], ["web"], ["bridge"]):  # may be told to end while it still imports, for half a second
+if sys.argv[1:2] in (
+    ["up"],
+    ["web"],
+    ["bridge"],
+    ["forecast"],
+):  # may be told to end while it still imports, for half a second
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 import argparse
@@ -129,6 +134,24 @@ def _say_ready() -> None:
     tell("READY=1")
 
 
+def _forecast(chosen: argparse.Namespace) -> int:
+    if chosen.act == "score":
+        from .forecaster.scoring import score_log, score_synthetic
+
+        if chosen.synthetic:
+            return score_synthetic(chosen.synthetic, chosen.seed, chosen.worlds, chosen.days)
+        fleet = read_offices(settings.offices_file(chosen.offices))
+        return score_log(open_store(chosen), fleet, chosen.office, chosen.first, chosen.last)
+    from .forecaster.forecaster import Forecaster
+
+    fleet, store = _opened(chosen)
+    forecaster = Forecaster(store, fleet, settings.broker(chosen))
+    signal.signal(signal.SIGTERM, forecaster.stop)
+    signal.signal(signal.SIGINT, forecaster.stop)
+    forecaster.run()
+    return 0
+
+
 def _token(chosen: argparse.Namespace) -> int:
     print(staff.new_token(open_store(chosen), chosen.role, now(), chosen.office))
     return 0
@@ -215,6 +238,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": _up,
     "web": _web,
     "bridge": _bridge,
+    "forecast": _forecast,
     "token": _token,
     "user": _user,
     "appointments": _appointments,

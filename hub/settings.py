@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
     "up": ("everything of the hub on one machine", (DATA, HTTP, MQTT, OFFICES, DATABASE, *BROKERS)),
     "web": ("the pages alone", (DATA, HTTP, OFFICES, DATABASE, *BROKERS)),
     "bridge": ("the bridge to the machines alone", (DATA, HTTP, OFFICES, DATABASE, *BROKERS)),
+    "forecast": (
+        "the forecaster alone (run); how good its forecasts were (score)",
+        (DATA, OFFICES, DATABASE, *BROKERS),
+    ),
     "token": ("prints a new API token", (DATA, DATABASE)),
     "user": ("adds a staff account; the password is asked for, or read from stdin", (DATA, DATABASE)),
     "appointments": (
@@ -84,6 +88,17 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("act", choices=("import", "erase"), help="what to do")
             command.add_argument("file", metavar="FILE", nargs="?", help="the CSV file to import")
             command.add_argument("--dry-run", action="store_true", help="only says what would be done")
+        if name == "forecast":
+            command.add_argument("act", choices=("run", "score"), help="what to do")
+            command.add_argument("--office", help="score: one office's id; default: every office")
+            command.add_argument(
+                "--from", dest="first", metavar="DAY", help="score: the first day; default: a week ago"
+            )
+            command.add_argument("--to", dest="last", metavar="DAY", help="score: the last day; default: yesterday")
+            command.add_argument("--synthetic", choices=("clean", "messy"), help="score: an office that never was")
+            command.add_argument("--seed", type=int, default=4000, help="score: of the synthetic office")
+            command.add_argument("--worlds", type=int, default=6, help="score: how many such offices")
+            command.add_argument("--days", type=int, default=8, help="score: days of each, after 20 to learn from")
         if name == "people":
             command.add_argument("act", choices=("export", "erase", "key", "rekey"), help="what to do")
             command.add_argument("--document", help="of whom: the number of a DNI, NIE or passport")

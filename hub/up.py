@@ -1,4 +1,4 @@
-"""Everything of the hub on one machine: broker, bridge and pages as three processes, kept alive.
+"""Everything of the hub on one machine: broker, bridge, pages and forecaster as processes, kept alive.
 
 They are forked from one that has already read and imported what all need, so that they start
 quickly; and they end with it, even if it is killed.
@@ -61,7 +61,11 @@ class Up:
         self.ways = ways
         self.stopping = threading.Event()
         self.bridged = _fork.Event()
-        self._parts: dict[str, Callable[[], None]] = {"bridge": self._bridge, "web": self._web}
+        self._parts: dict[str, Callable[[], None]] = {
+            "bridge": self._bridge,
+            "web": self._web,
+            "forecaster": self._forecaster,
+        }
         if own:
             self._parts = {"broker": self._broker, **self._parts}
         self._running: dict[str, ForkProcess] = {}
@@ -102,6 +106,16 @@ class Up:
         signal.signal(signal.SIGTERM, bridge.stop)
         signal.signal(signal.SIGINT, bridge.stop)
         bridge.run()
+
+    def _forecaster(self) -> None:
+        """It begins once the others serve: they are what people wait for."""
+        self.bridged.wait()
+        from .forecaster.forecaster import Forecaster
+
+        forecaster = Forecaster(self.store, self.fleet, self.broker)
+        signal.signal(signal.SIGTERM, forecaster.stop)
+        signal.signal(signal.SIGINT, forecaster.stop)
+        forecaster.run()
 
     def _web(self) -> None:
         from .web.serve import run

@@ -20,8 +20,10 @@ import structlog
 
 from firmware import wire
 from hub.clock import now
+from hub.forecaster.expected import read_expected
 from hub.line import commands as c
 from hub.line.plan import HOUR, Moment, day_of
+from hub.line.views import UNEXPECTED, Expected
 from hub.link import Broker, Link
 from hub.messages.post import Ways
 from hub.messages.sender import Sender
@@ -58,6 +60,7 @@ class Bridge:
         self.beat = Beat(store, fleet, broker, self.holder, self._working)
         self.health = Health(store)
         self.relays: dict[str, Relay] = {}
+        self.expected: dict[str, Expected] = {}  # by office
         self.agenda = Agenda(store, fleet, lambda: bool(self.relays))
         self.sender = Sender(store, fleet, ways or Ways(), public_url)
         self.stopping = threading.Event()
@@ -95,6 +98,18 @@ class Bridge:
         if id and self.waiting < MOST_WAITING:
             self._inbox.put(("press", topic.split("/")[3], {"id": id}))
 
+    def _expected(self, topic: str, payload: bytes, retained: bool) -> None:
+        """What the forecaster says of an office: only the newest counts, so that none wait in line."""
+        office = topic.split("/")[3]
+        if office not in self.fleet.plans:
+            return
+        try:
+            self.expected[office] = read_expected(payload)
+        except ValueError as error:
+            log.warning("a forecast is refused", office=office, reason=str(error))
+        if self.waiting < MOST_WAITING:
+            self._inbox.put(("forecast", office, {}))
+
     @property
     def waiting(self) -> int:
         """How many messages are lined up."""
@@ -110,6 +125,7 @@ class Bridge:
         for kind in KINDS:
             self.link.on(f"torn/v1/dev/+/{kind}", self.came)
         self.link.on("torn/v1/office/+/appended", self.came)
+        self.link.on(wire.forecast_topic("+"), self._expected)
         self.link.on_connected(self._connected)
         self.link.start()
         self.beat.start()
@@ -176,7 +192,7 @@ class Bridge:
     def _handle_some(self, kind: str, name: str, messages: list[Message]) -> str:
         """The office that these messages may have changed, or an empty string."""
         match kind:
-            case "appended":
+            case "appended" | "forecast":
                 return name
             case "connected":
                 self._say_everything_again()
@@ -260,6 +276,7 @@ class Bridge:
         if not self.link.connected:
             return  # everything is published when the broker is back
         try:
+            self.relays[office].expected = self.expected.get(office, UNEXPECTED)
             self.relays[office].publish(now())
         except LeaseLost:
             self._lose(office)

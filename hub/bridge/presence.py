@@ -105,7 +105,7 @@ class Beat(threading.Thread):
         Their seq stays in the database: if the file names them again, it grows on.
         """
         gone = set(leases.read_seqs(self.store, "torn/v1/")) - set(topics_of(self.fleet))
-        sent = [link.publish(topic, b"", retain=True) for topic in sorted(gone | _leaves_of_gone_devices(gone))]
+        sent = [link.publish(topic, b"", retain=True) for topic in sorted(gone | _unnumbered_of(gone))]
         deadline = time.monotonic() + RENEWED
         for message in filter(None, sent):
             message.wait_for_publish(max(0.0, deadline - time.monotonic()))
@@ -140,7 +140,9 @@ def topics_of(fleet: Fleet) -> Iterator[str]:
     yield from (wire.device_topic(d.id, "agenda") for d in fleet.devices.values() if d.kind == "dispenser")
 
 
-def _leaves_of_gone_devices(gone: set[str]) -> set[str]:
-    """What else the broker keeps for machines whose config goes."""
-    devices = [wire.route(topic)[1][0] for topic in gone if wire.route(topic)[0] == "config"]
-    return {wire.device_topic(device, leaf) for device in devices for leaf in ("stored", "agenda", "state")}
+def _unnumbered_of(gone: set[str]) -> set[str]:
+    """What else the broker keeps for machines whose config goes, and for offices whose line does."""
+    routes = [wire.route(topic) for topic in gone]
+    devices = [names[0] for kind, names in routes if kind == "config"]
+    forecasts = {wire.forecast_topic(names[0]) for kind, names in routes if kind == "line"}
+    return forecasts | {wire.device_topic(device, leaf) for device in devices for leaf in ("stored", "agenda", "state")}

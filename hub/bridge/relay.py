@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from firmware import wire
+from hub.forecaster.expected import fresh
 from hub.line import views
 from hub.line.decide import highest_numbers
 from hub.line.events import Event, TicketCalled, TicketRecalled
@@ -65,6 +66,7 @@ class Relay:
         self.agenda = agenda  # of a day, as far as it is ready
         self.state = store.state(office)
         self.next_change: Moment | None = None
+        self.expected = views.UNEXPECTED  # what the forecaster said last
         self._line_due = True
         self._calls = _last_calls(store, office, self.state.seq)  # to be announced: the last holder may not have
         self._renewed_at = time.monotonic()
@@ -171,7 +173,11 @@ class Relay:
     def documents(self, now: Moment) -> Iterable[tuple[str, str, Document]]:
         """Every retained document of the office with its topic and kind, but for its seq."""
         state = self.state
-        yield wire.line_topic(self.office), "line", views.line_document(state, now, wire.stamp)
+        yield (
+            wire.line_topic(self.office),
+            "line",
+            views.line_document(state, now, wire.stamp, fresh(self.expected, now)),
+        )
         calls = views.calls(state, wire.stamp)[: views.SIGN_CALLS]
         yield wire.calls_topic(self.office), "calls", {"calls": calls}
         count = views.waiting_by_service(state)

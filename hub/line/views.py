@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
 from .evolve import ENDED, shown
 from .model import Desk, Stage, State, Ticket
 from .order import ahead
-from .plan import Moment, is_open
+from .plan import MINUTE, Moment, is_open
 
 SHOWN = {stage: stage.value for stage in Stage} | {Stage.PARKED: "waiting", Stage.VOIDED: "closed"}
 BOARD_CALLS, SIGN_CALLS = 8, 4
+Wait = Mapping[str, int]  # p5, p10, p50 and p90, in minutes
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the forecaster expected at `at`: by service for a ticket taken then, and by ticket's id."""
+
+    at: Moment
+    services: Mapping[str, Wait | None]
+    tickets: Mapping[str, Wait | None]
+
+
+UNEXPECTED = Expected(0, {}, {})  # nobody knows
 
 
 def waiting_by_service(state: State) -> dict[str, int]:
@@ -24,7 +38,7 @@ def waiting_by_service(state: State) -> dict[str, int]:
     return count
 
 
-def line_document(state: State, now: Moment, stamp: Any) -> dict[str, Any]:
+def line_document(state: State, now: Moment, stamp: Any, expected: Expected = UNEXPECTED) -> dict[str, Any]:
     """`torn/v1/office/<office>/line` but for its `seq`; `stamp` writes a moment down."""
     count = waiting_by_service(state)
     return {
@@ -34,7 +48,7 @@ def line_document(state: State, now: Moment, stamp: Any) -> dict[str, Any]:
         "open": is_open(state.plan, now),
         "paused": state.paused.message if state.paused else None,
         "waiting": sum(count.values()),
-        "services": {id: {"waiting": number, "wait": None} for id, number in count.items()},
+        "services": {id: {"waiting": number, "wait": expected.services.get(id)} for id, number in count.items()},
         "desks": {desk.id: _sign(state, desk) for desk in desks(state)},
         "calls": calls(state, stamp),
     }
@@ -73,21 +87,30 @@ def desk_document(state: State, desk: Desk, stamp: Any, waiting: Mapping[str, in
     }
 
 
-def ticket_document(state: State, ticket: Ticket, before: int | None, stamp: Any) -> dict[str, Any]:
-    """What a phone is told of its ticket, but for `seq`; `before` is how many are ahead of it."""
+def ticket_document(
+    state: State, ticket: Ticket, before: int | None, stamp: Any, expected: Expected = UNEXPECTED
+) -> dict[str, Any]:
+    """What a phone is told of its ticket, but for `seq`; `before` is how many are ahead of it.
+
+    `back_by` is live while there is a forecast, or else what the paper says.
+    """
     at_desk = ticket.stage in (Stage.CALLED, Stage.SERVING)
+    wait = expected.tickets.get(ticket.id) if ticket.stage is Stage.WAITING else None
+    back_by = expected.at + wait["p5"] * MINUTE if wait else ticket.back_by
     return {
         "label": ticket.label,
         "state": SHOWN[ticket.stage],
         "ahead": before if ticket.stage is Stage.WAITING else None,
-        "wait": None,
-        "back_by": stamp(ticket.back_by) if ticket.back_by else None,
+        "wait": wait,
+        "back_by": stamp(back_by) if back_by else None,
         "desk": ticket.desk if at_desk else None,
         "paused": state.paused.message if state.paused and ticket.stage not in ENDED else None,
     }
 
 
-def ticket_documents(state: State, now: Moment, stamp: Any) -> dict[str, dict[str, Any]]:
+def ticket_documents(
+    state: State, now: Moment, stamp: Any, expected: Expected = UNEXPECTED
+) -> dict[str, dict[str, Any]]:
     """The documents of all of today's tickets, by token: the order is worked out once."""
     before = ahead(state, now)
-    return {t.token: ticket_document(state, t, before.get(t.id), stamp) for t in state.tickets.values()}
+    return {t.token: ticket_document(state, t, before.get(t.id), stamp, expected) for t in state.tickets.values()}

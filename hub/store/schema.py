@@ -235,3 +235,14 @@ digests = Table(
     Column("locator", String(64), nullable=False),
     Column("document", String(64)),
 )
+
+# What the forecast has learned of each office: each version stays, the newest counts.
+laws = Table(
+    "laws",
+    metadata,
+    Column("office", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("until", String(10), nullable=False),  # the last day it has learned from
+    Column("body", Text, nullable=False),  # JSON
+    Column("at", BigInteger, nullable=False),
+)

@@ -11,6 +11,7 @@ from firmware import wire
 from hub.bridge.presence import topics_of
 from hub.bridge.relay import ANNOUNCED, LeaseLost, Relay, lease_name
 from hub.clock import now
+from hub.forecaster.expected import read_expected
 from hub.line import commands as c
 from hub.line.plan import HOUR, MINUTE, DeskPlan
 from hub.link import Link
@@ -424,3 +425,40 @@ def test_a_web_process_that_says_that_the_log_has_grown_is_heard_at_once(
 
     hall.until(DESK, lambda m: m["state"] == "free")
     assert hall.of(LINE, since)
+
+
+WAIT = {"p5": 4, "p10": 6, "p50": 12, "p90": 21}
+
+
+def said_forecast(at: int) -> dict:
+    """What a forecaster says at a moment."""
+    return {"seq": 1, "at": wire.stamp(at), "services": {"padro": WAIT, "registre": None}, "tickets": {}}
+
+
+def test_the_line_tells_the_wait_that_the_forecaster_expects(hall: Witness) -> None:
+    hall.say(wire.forecast_topic(OFFICE), said_forecast(now()), retain=True)
+
+    line = hall.until(LINE, lambda m: m["services"]["padro"]["wait"])
+
+    assert line["services"]["padro"]["wait"] == WAIT
+    assert line["services"]["registre"]["wait"] is None
+
+
+def test_a_forecast_that_grows_old_is_told_no_more(store: Store, link: Link, fleet: Fleet, noon: int) -> None:
+    relay = relay_of(store, link, fleet)
+    relay.expected = read_expected(wire.encode("forecast", said_forecast(noon)))
+
+    told = [next(d for _, kind, d in relay.documents(at) if kind == "line") for at in (noon + 89_000, noon + 91_000)]
+
+    assert [line["services"]["padro"]["wait"] for line in told] == [WAIT, None]
+
+
+def test_a_forecast_that_cannot_be_read_changes_nothing(hall: Witness) -> None:
+    hall.say(wire.forecast_topic(OFFICE), said_forecast(now()))
+    hall.until(LINE, lambda m: m["services"]["padro"]["wait"])
+
+    hall.say(wire.forecast_topic(OFFICE), b"{")
+    hall.say(wire.forecast_topic("nowhere"), said_forecast(now()))
+
+    assert hall.press()["ok"] is False
+    assert hall.newest(LINE)["services"]["padro"]["wait"] == WAIT

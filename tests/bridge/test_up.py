@@ -35,7 +35,7 @@ def hub_says(*words: object, folder: Path = ROOT, seconds: float = 20) -> tuple[
 
 
 def children(hub: Hub) -> list[psutil.Process]:
-    """The parts: broker, bridge and web."""
+    """The parts: broker, bridge, web and forecaster."""
     return psutil.Process(hub.pid).children()
 
 
@@ -63,7 +63,7 @@ def test_up_says_ready_once_on_a_line_of_its_own_and_works_with_its_own_broker(u
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_up_ends_with_0_within_five_seconds_and_leaves_nothing_running(up: Hub, sign: signal.Signals) -> None:
     parts = children(up)
-    assert len(parts) == 3
+    assert len(parts) == 4
 
     os.kill(up.pid, sign)
 
@@ -122,15 +122,16 @@ def test_when_the_hub_is_killed_its_parts_end_with_it(up: Hub) -> None:
     assert not listens(up.mqtt)
 
 
-@pytest.mark.parametrize("part", ["broker", "bridge", "web"])
+@pytest.mark.parametrize("part", ["broker", "bridge", "web", "forecaster"])
 def test_a_part_that_is_killed_starts_again(up: Hub, part: str) -> None:
     ports = {"broker": up.mqtt, "web": up.http}
     busy = [part_that_holds(up, port) for port in ports.values()]
-    victim = dict(zip(ports, busy, strict=True)).get(part) or next(c for c in children(up) if c not in busy)
+    bridge, forecaster = sorted((c for c in children(up) if c not in busy), key=lambda child: child.pid)
+    victim = {**dict(zip(ports, busy, strict=True)), "bridge": bridge, "forecaster": forecaster}[part]
 
     victim.kill()
 
-    wait_until(lambda: len(children(up)) == 3 and victim not in children(up), 10, "another one in its place")
+    wait_until(lambda: len(children(up)) == 4 and victim not in children(up), 10, "another one in its place")
     wait_until(lambda: listens(up.mqtt) and listens(up.http), 10)
     witness = Witness(up.mqtt)
     witness.insist(issued(1))

@@ -19,11 +19,12 @@ TOPICS = {
     "calls": wire.calls_topic("mont-roig"),
     "call": wire.call_topic("mont-roig"),
     "appended": wire.appended_topic("mont-roig"),
+    "forecast": wire.forecast_topic("mont-roig"),
     "desk": wire.desk_topic("mont-roig", "1"),
     **{leaf: wire.device_topic("montroig-desk-1", leaf) for leaf in wire.DEVICE_LEAVES},
     "piece": wire.piece_topic("montroig-desk-1", 7),
 }
-RETAINED = {"hub", "line", "calls", "desk", "state", "stored", "config", "agenda", "update", "piece"}
+RETAINED = {"hub", "line", "calls", "forecast", "desk", "state", "stored", "config", "agenda", "update", "piece"}
 SAMPLES = [(name, i) for name in DOCUMENT["components"]["messages"] for i in range(2)]
 VALUES = [
     *(None, True, False, 0, 1, -1, 1.5, 2**53 - 1, 2**53, [], {}, "", " ", "-", "a", "-a", "a-", "A", "á", "_"),

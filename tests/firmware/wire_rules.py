@@ -30,6 +30,12 @@ GOOD = {
     "calls": {"seq": 9, "calls": [{"label": "P012", "desk": "1", "at": "2026-11-24T11:59:00.000Z"}]},
     "call": {"seq": 57, "label": "P012", "desk": "1", "at": "2026-11-24T11:59:00.000Z", "recall": False},
     "appended": {"seq": 57},
+    "forecast": {
+        "seq": 57,
+        "at": "2026-11-24T12:00:00.000Z",
+        "services": {"padro": {"p5": 4, "p10": 6, "p50": 12, "p90": 21}, "registre": None},
+        "tickets": {"0b7e4a52-6f0e-4d9e-9a43-1f2f8a1f5f10": {"p5": 1, "p10": 2, "p50": 5, "p90": 9}},
+    },
     "desk": {
         "seq": 12,
         "office": "mont-roig",
@@ -212,6 +218,7 @@ def rule_a_topic_leads_to_its_kind_and_names(wire):
     assert wire.route(wire.calls_topic("mont-roig")) == ("calls", ("mont-roig",))
     assert wire.route(wire.call_topic("mont-roig")) == ("call", ("mont-roig",))
     assert wire.route(wire.appended_topic("mont-roig")) == ("appended", ("mont-roig",))
+    assert wire.route(wire.forecast_topic("mont-roig")) == ("forecast", ("mont-roig",))
     assert wire.route(wire.desk_topic("mont-roig", "1")) == ("desk", ("mont-roig", "1"))
     for leaf in wire.DEVICE_LEAVES:
         assert wire.route(wire.device_topic("montroig-desk-1", leaf)) == (leaf, ("montroig-desk-1",))
