@@ -25,7 +25,7 @@ from hub.store import Work
 
 from . import models as m
 from .guard import for_role, person
-from .hall import hall, look
+from .hall import hall
 from .once import Answer, once
 from .openapi import described
 from .problems import Refused
@@ -96,7 +96,7 @@ def line(office: str) -> Response:
 @described("One ticket, as its phone is told; 404 for a token not known.", m.Ticket)
 def ticket(token: str) -> Response:
     """One ticket by the token on its paper."""
-    seen = look(hall().store, token, now())
+    seen = hall().look(token, now())
     if seen is None:
         raise Unknown("there is no ticket with this token, or its dispenser has not been heard yet")
     return jsonify({"seq": seen.seq, **seen.document})
@@ -158,7 +158,9 @@ def give(work: Work, office: str, asked: m.NewTicket, by: str, at: Moment) -> di
     )
     work.do(office, command, at)
     label = work.state(office).tickets[command.ticket].label
-    return {"ticket": command.ticket, "label": label, "token": command.token, "wait": None}
+    # The forecast is of ordinary tickets; a preferential one passes them.
+    wait = None if asked.priority else hall().wait(office, service.id, at)
+    return {"ticket": command.ticket, "label": label, "token": command.token, "wait": wait}
 
 
 def known_service(office: str, id: str) -> Service:

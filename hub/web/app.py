@@ -23,8 +23,10 @@ from . import (
     phone,
     problems,
     public,
+    scores,
     staff,
     today,
+    what_if,
 )
 from .hall import Hall
 from .live import Live
@@ -46,7 +48,22 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
 
     limiter = guard.new_limiter()
     limiter.init_app(app)
-    for audience in (public, book, mine, phone, staff, bookings, booked, labels, today, personal, api, appointments):
+    for audience in (
+        public,
+        book,
+        mine,
+        phone,
+        staff,
+        scores,
+        what_if,
+        bookings,
+        booked,
+        labels,
+        today,
+        personal,
+        api,
+        appointments,
+    ):
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
         limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
     limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
@@ -64,6 +81,8 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
         mine,
         phone,
         staff,
+        scores,
+        what_if,
         bookings,
         booked,
         labels,

@@ -11,6 +11,7 @@ from flask import current_app
 
 from firmware import wire
 from hub.clock import now
+from hub.forecaster.expected import fresh
 from hub.line import views
 from hub.line.commands import Command
 from hub.line.errors import Unknown
@@ -90,6 +91,18 @@ class Hall:
                 self.live.note(office)
         return answer
 
+    def expected(self, office: str, at: Moment) -> views.Expected:
+        """What the forecaster expects of the office, while that is fresh."""
+        return fresh(self.live.expected(office), at)
+
+    def wait(self, office: str, service: str, at: Moment) -> views.Wait | None:
+        """The wait of a ticket of this service taken now, as far as anybody knows."""
+        return self.expected(office, at).services.get(service)
+
+    def look(self, token: str, at: Moment) -> Seen | None:
+        """The ticket with this token, with its wait; None if none is known."""
+        return look(self.store, token, at, self.live.expected)
+
     def do(self, office: str, command: Command) -> list[Event]:
         """Does one thing at an office; LineError if the line refuses it."""
         return self.transact(office, lambda work: work.do(office, command, now()))
@@ -99,7 +112,8 @@ class Hall:
 
         So whoever has just changed something reads it, however quick they are.
         """
-        line = line_of(self.state(office), now())
+        at = now()
+        line = line_of(self.state(office), at, self.expected(office, at))
         published = self.live.line(office)
         return line | {"seq": published["seq"]} if published else line
 
@@ -109,12 +123,12 @@ def hall() -> Hall:
     return current_app.extensions["hall"]
 
 
-def line_of(state: State, at: Moment) -> dict[str, Any]:
+def line_of(state: State, at: Moment, expected: views.Expected = views.UNEXPECTED) -> dict[str, Any]:
     """The line document worked out from the log: its `seq` is below all that will be published."""
-    return {"seq": 0, **views.line_document(state, at, wire.stamp)}
+    return {"seq": 0, **views.line_document(state, at, wire.stamp, expected)}
 
 
-def look(store: Store, token: str, at: Moment) -> Seen | None:
+def look(store: Store, token: str, at: Moment, expected: Callable[[str], views.Expected]) -> Seen | None:
     """The ticket with this token, of today or of a day that is over; None if none is known."""
     visit = find_visit(store, token)
     if visit is None:
@@ -123,7 +137,8 @@ def look(store: Store, token: str, at: Moment) -> Seen | None:
     ticket = state.tickets.get(visit.ticket) if state.day == visit.day else None
     if ticket is None:
         return Seen(state.seq, past(visit.label, visit.outcome), visit.office)
-    document = views.ticket_document(state, ticket, ahead(state, at).get(ticket.id), wire.stamp)
+    waits = fresh(expected(visit.office), at)
+    document = views.ticket_document(state, ticket, ahead(state, at).get(ticket.id), wire.stamp, waits)
     return Seen(state.seq, document, visit.office, state, ticket.id)
 
 

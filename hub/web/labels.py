@@ -20,7 +20,7 @@ from hub.store import Work
 
 from .bookings import covered
 from .guard import person, signed_in_as
-from .hall import Seen, hall, look
+from .hall import Seen, hall
 from .once import done_once
 from .problems import understood
 
@@ -49,7 +49,7 @@ def _page(label: str, refused: str = "") -> str:
 def _seen(plan: Any, label: str) -> list[tuple[Ticket, Seen]]:
     """Today's tickets of that number at an office, each as its phone is told."""
     tickets = [each for each in hall().state(plan.office).tickets.values() if each.label == label]
-    looks = [(ticket, look(hall().store, ticket.token, now())) for ticket in tickets]
+    looks = [(ticket, hall().look(ticket.token, now())) for ticket in tickets]
     return [(ticket, seen) for ticket, seen in looks if seen is not None]
 
 

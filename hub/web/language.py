@@ -8,7 +8,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import Flask, Response, g, request
-from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import Babel, format_date, format_datetime, format_decimal, get_locale, gettext
 
 from hub.line.plan import Moment, Plan, local
 
@@ -33,6 +33,8 @@ def register(app: Flask) -> None:
         in_words=in_words,
         day_name=day_name,
         month_name=month_name,
+        span=span,
+        tenths=tenths,
     )
 
 
@@ -64,6 +66,20 @@ def in_language(code: str) -> str:
 def named(names: Mapping[str, Said]) -> Said:
     """What is said in several languages, in the reader's, or in the first there is."""
     return names.get(language()) or names.get("ca") or next(iter(names.values()))
+
+
+def span(wait: Mapping[str, int] | None) -> str:
+    """A forecast as one says it: "15 to 25 min", by ones below 10, by fives to the hour, then by tens."""
+    if wait is None:
+        return gettext("no forecast now")
+    step = 1 if wait["p90"] < 10 else 5 if wait["p90"] <= 60 else 10
+    low, high = wait["p10"] // step * step, -(-wait["p90"] // step) * step
+    return gettext("%(low)s to %(high)s min", low=low, high=high) if low < high else f"{high}\N{NO-BREAK SPACE}min"
+
+
+def tenths(figure: float, sign: bool = False) -> str:
+    """A figure with one decimal, as the reader writes it: 4,7."""
+    return str(format_decimal(figure, format="+0.0;-0.0" if sign else "0.0"))
 
 
 def clock(plan: Plan, at: Moment) -> str:

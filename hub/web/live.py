@@ -22,6 +22,7 @@ from gevent.socket import SHUT_RDWR, socket
 
 from firmware import wire
 from hub.clock import now
+from hub.forecaster.expected import fresh, read_expected
 from hub.line import events as happened
 from hub.line import views
 from hub.line.evolve import evolve
@@ -70,6 +71,7 @@ class Office:
         self.state: State | None = None  # as it was read last
         self.documents: Documents = {}  # of all of today's tickets, by token
         self.watched: dict[str, Watched] = {}
+        self.expected = views.UNEXPECTED  # as the forecaster said last
         self.line: dict[str, Any] | None = None  # as the bridge published it last
         self.line_event = b""
         self.sockets: set[socket] = set()  # boards and staff pages
@@ -99,6 +101,7 @@ class Live:
         self._streams: list[set[socket]] = [set() for _ in range(COMMENT_EVERY)]
         self._opened = 0
         link.on(wire.line_topic("+"), self._line_came)
+        link.on(wire.forecast_topic("+"), self._expected_came)
         link.on(wire.HUB_TOPIC, self._beat_came)
         link.on(wire.device_topic("+", "answer"), self._answer_came)
         link.on_connected(self._all_changed)
@@ -125,6 +128,10 @@ class Live:
         """The office's line document as it was published last, or None."""
         return self.offices[office].line
 
+    def expected(self, office: str) -> views.Expected:
+        """What the forecaster said last of an office, however old."""
+        return self.offices[office].expected if office in self.offices else views.UNEXPECTED
+
     # --- from the broker's network thread -------------------------------------------------
 
     def _line_came(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -136,6 +143,17 @@ class Live:
             return
         if office in self.offices:
             self._lines[office] = document
+            self.note(office)
+
+    def _expected_came(self, topic: str, payload: bytes, retained: bool) -> None:
+        try:
+            expected = read_expected(payload)
+            office = wire.route(topic)[1][0]
+        except ValueError as error:
+            log.warning("a forecast was refused", topic=topic, reason=str(error))
+            return
+        if office in self.offices:
+            self.offices[office].expected = expected
             self.note(office)
 
     def _beat_came(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -205,7 +223,7 @@ class Live:
     def _refresh(self, id: str) -> bool:
         office = self.offices[id]
         unheard = office.line is None or not self.link.connected  # then the broker brings no line
-        read = in_thread(read_office, self.store, id, now(), office.state, unheard)
+        read = in_thread(read_office, self.store, id, now(), office.state, unheard, office.expected)
         if read is None:
             return False
         if read.line and office.line:
@@ -275,7 +293,7 @@ class Live:
     def _watched(self, token: str) -> Watched:
         """The ticket as it is now: what whoever opens the stream has just done, or seen, is in it."""
         id = next((id for id, office in self.offices.items() if token in office.documents), None)
-        seen = None if id else in_thread(look, self.store, token, now())
+        seen = None if id else in_thread(look, self.store, token, now(), self.expected)
         self._catch_up(seen.office if seen else id)
         found = self._known(token)
         if found is None:
@@ -345,18 +363,21 @@ class Read(NamedTuple):
     line: dict[str, Any] | None  # if it was asked for
 
 
-def read_office(store: Store, id: str, at: Moment, since: State | None, line_too: bool) -> Read | None:
+def read_office(
+    store: Store, id: str, at: Moment, since: State | None, line_too: bool, expected: views.Expected
+) -> Read | None:
     """An office as the log has it now, and what happened `since`; None before its first day."""
-    state = store.state(id)
+    state, waits = store.state(id), fresh(expected, at)
     if state.plan is None:
         return None
     quick = since is not None and since.seq + 1 < state.seq
-    passed = list(passed_through(since, state, store.events(id, since.seq), at)) if since and quick else []
-    return Read(state, views.ticket_documents(state, at, wire.stamp), passed, line_of(state, at) if line_too else None)
+    passed = list(passed_through(since, state, store.events(id, since.seq), at, waits)) if since and quick else []
+    documents = views.ticket_documents(state, at, wire.stamp, waits)
+    return Read(state, documents, passed, line_of(state, at, waits) if line_too else None)
 
 
 def passed_through(
-    state: State, until: State, events: Iterable[happened.Event], at: Moment
+    state: State, until: State, events: Iterable[happened.Event], at: Moment, waits: views.Expected
 ) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """What tickets were for a moment between two states: a phone is told each step, however quick they follow."""
     for event in islice(events, until.seq - state.seq):
@@ -365,7 +386,7 @@ def passed_through(
             last = until.tickets.get(ticket.id)
             if ticket.touched == state.seq and last and last.touched > state.seq:
                 before = ahead(state, at).get(ticket.id) if ticket.stage is Stage.WAITING else None
-                yield state.seq, ticket.token, views.ticket_document(state, ticket, before, wire.stamp)
+                yield state.seq, ticket.token, views.ticket_document(state, ticket, before, wire.stamp, waits)
 
 
 def last_seq(store: Store, id: str) -> int:

@@ -16,37 +16,50 @@ from hub.line import views
 from hub.line.errors import DayOver, LineError, Unknown
 from hub.line.model import State, Ticket
 from hub.line.order import ahead
-from hub.line.plan import Moment
+from hub.line.plan import MINUTE, Moment
 from hub.store import Work
 
 from . import models as m
 from .api import body_as, known_service
-from .hall import UNKNOWN, Seen, hall, look
+from .hall import UNKNOWN, Seen, hall
 from .once import Answer, once
 from .problems import understood, wants_json
 
 pages = Blueprint("phone", __name__, url_prefix="/t")
 CITIZEN = "citizen"
+LONGEST_WALK = 120  # minutes
 
 
 @pages.get("/<token>")
 def ticket(token: str) -> AnyResponse:
     """One ticket, live; a token that is not known yet says so and turns live by itself."""
-    return make_response(_page(token, look(hall().store, token, now())))
+    return make_response(_page(token, hall().look(token, now())))
 
 
 def _page(token: str, seen: Seen | None, refusal: str | None = None) -> str:
     found = _ticket(seen)
     g.ticket_language = found.language if found else None
+    document, walk = seen.document if seen else UNKNOWN, _walk()
+    back_by = wire.instant(document["back_by"]) if document["back_by"] else None
     return render_template(
         "phone.html",
         token=token,
-        document=seen.document if seen else UNKNOWN,
+        document=document,
+        back_by=back_by,
+        walk=walk,
+        leave_at=back_by - walk * MINUTE if back_by and walk else None,
+        moment=now(),
         plan=hall().fleet.plans.get(seen.office) if seen else None,
         ticket=found,
         refusal=refusal,
         hub_here=hall().live.hub_here,
     )
+
+
+def _walk() -> int:
+    """How many minutes the way back takes, as the person has set it; 0 if they have not."""
+    text = request.args.get("walk", "")
+    return min(int(text), LONGEST_WALK) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
 def _ticket(seen: Seen | None) -> Ticket | None:
@@ -84,7 +97,7 @@ def reassign(token: str) -> AnyResponse:
 
 def _act(token: str, command: Callable[[Seen], c.Command]) -> AnyResponse:
     """Does what the citizen asks: a program gets the ticket, a browser its page again."""
-    seen = look(hall().store, token, now())
+    seen = hall().look(token, now())
     if seen is None:
         raise Unknown("there is no ticket with this token, or its dispenser has not been heard yet")
 
@@ -106,11 +119,12 @@ def _act(token: str, command: Callable[[Seen], c.Command]) -> AnyResponse:
 
 
 def _document(state: State, id: str, at: Moment) -> dict[str, Any]:
-    document = views.ticket_document(state, state.tickets[id], ahead(state, at).get(id), wire.stamp)
+    expected = hall().expected(state.office, at)
+    document = views.ticket_document(state, state.tickets[id], ahead(state, at).get(id), wire.stamp, expected)
     return {"seq": state.seq, **document}
 
 
 def _refused(token: str, code: str) -> Response:
     """The page as it is now, with a sentence of why nothing was done."""
-    page = _page(token, look(hall().store, token, now()), refusal=code)
+    page = _page(token, hall().look(token, now()), refusal=code)
     return make_response(page, HTTPStatus.CONFLICT)

@@ -268,3 +268,18 @@ def test_a_staff_page_has_no_barrier(hub: Hub, staffed: Page, path: str) -> None
     staffed.goto(hub.url(path))
 
     assert barriers(staffed) == []
+
+
+def test_a_phone_says_when_it_is_time_to_come_back(hub: Hub, clerk: Clerk, page: Page) -> None:
+    clerk.give()
+    clerk.desk("next")
+    given = [clerk.give() for _ in range(3)][-1]
+    page.goto(hub.url(f"/t/{given['token']}"))
+    expect(page.locator("[data-field=wait]")).to_contain_text("min", timeout=20_000)
+    expect(page.get_by_text("Torneu ara")).to_be_hidden()
+
+    page.get_by_label("Per tornar em calen").select_option("30")
+
+    expect(page.get_by_text("Torneu ara")).to_be_visible()
+    expect(page.get_by_text("Poseu-vos en camí a les")).to_be_visible()
+    assert barriers(page) == []

@@ -1,9 +1,14 @@
 """The phone's page for one ticket, as a form and as a program sees it."""
 
+import re
+
 import pytest
 
+from firmware import wire
 from hub.clock import now
 from hub.line import commands as c
+from hub.line.views import Expected
+from hub.offices import minutes
 
 from .conftest import OFFICE, Web
 
@@ -185,3 +190,75 @@ def test_a_language_that_was_chosen_on_the_page_stays(web: Web) -> None:
     client.get(f"/t/{token}?lang=fr")
 
     assert "Personnes avant vous" in client.get(f"/t/{token}").text
+
+
+def expects(web: Web, ticket: str, p5: int, p90: int = 23, late: int = 0) -> None:
+    """The forecaster has said, `late` milliseconds ago, how long this ticket waits."""
+    wait = {"p5": p5, "p10": p5 + 2, "p50": p5 + 7, "p90": p90}
+    live = web.app.extensions["hall"].live
+    live.offices["mont-roig"].expected = Expected(now() - late, {"padro": wait}, {ticket: wait})
+
+
+def test_the_page_tells_the_wait_as_one_says_it_and_when_to_be_back(web: Web) -> None:
+    given = web.give()
+    expects(web, given["ticket"], 14)
+
+    page, ticket = web.client().get(f"/t/{given['token']}?lang=en").text, web.ticket(given["token"])
+
+    assert ">15 to 25 min</dd>" in page
+    assert ticket["wait"] == {"p5": 14, "p10": 16, "p50": 21, "p90": 23}
+    assert 13 < (wire.instant(ticket["back_by"]) - now()) / 60_000 <= 14
+
+
+def test_who_says_how_long_the_way_back_takes_is_told_when_to_set_off(web: Web) -> None:
+    given = web.give()
+    web.give()
+    expects(web, given["ticket"], 30)
+
+    page = web.client().get(f"/t/{given['token']}?walk=10&lang=en").text
+
+    back, leave = (re.search(f'data-field="{name}">([0-9:]+)<', page)[1] for name in ("back_by", "leave"))
+    assert (minutes(back) - minutes(leave)) % 1440 == 10
+    assert '<option value="10" selected>' in page
+
+
+@pytest.mark.parametrize("walk", ["", "-5", "x", "99999", "１０"])
+def test_a_walk_that_is_none_counts_as_not_set(web: Web, walk: str) -> None:
+    given = web.give()
+    expects(web, given["ticket"], 30)
+
+    page = web.client().get(f"/t/{given['token']}?walk={walk}")
+
+    assert page.status_code == 200
+    assert "<div data-leave hidden>" in page.text
+
+
+def test_when_it_is_time_to_set_off_the_page_says_so_without_script(web: Web) -> None:
+    web.give()
+    given = web.give()
+    expects(web, given["ticket"], 10)
+
+    page = web.client().get(f"/t/{given['token']}?walk=15&lang=en").text
+
+    assert '<p class="news return" data-return role="alert" >Come back now</p>' in page
+
+
+def test_without_a_fresh_forecast_the_page_says_so(web: Web) -> None:
+    given = web.give()
+    expects(web, given["ticket"], 14, late=91_000)
+
+    page, ticket = web.client().get(f"/t/{given['token']}?lang=en").text, web.ticket(given["token"])
+
+    assert "no forecast now" in page
+    assert (ticket["wait"], ticket["back_by"]) == (None, None)
+
+
+def test_reception_tells_the_wait_of_a_ticket_but_not_of_a_preferential_one(web: Web) -> None:
+    expects(web, "somebody", 14)
+    asked = {"service": "padro", "priority": True}
+
+    plain = web.give()
+    preferential = web.client().post(f"{OFFICE}/tickets", json=asked, headers=web.headers()).get_json()
+
+    assert plain["wait"] == {"p5": 14, "p10": 16, "p50": 21, "p90": 23}
+    assert preferential["wait"] is None

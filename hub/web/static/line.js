@@ -1,7 +1,7 @@
 // The live waits of one office.
 
 import { listCalls } from "./calls.js";
-import { follow } from "./stream.js";
+import { follow, span } from "./stream.js";
 
 const root = document.getElementById("line");
 const part = (name) => root.querySelector(`[data-${name}]`);
@@ -27,7 +27,7 @@ function showService(id, { waiting, wait }) {
   row.querySelector("[data-waiting]").textContent = waiting;
   const forecast = row.querySelector("[data-wait]");
   forecast.hidden = !wait;
-  forecast.textContent = wait ? `${wait.p10}–${wait.p90} min` : "";
+  forecast.textContent = wait ? span(wait, root.dataset) : "";
 }
 
 const old = part("old");

@@ -1,12 +1,30 @@
 // One ticket, live. The server has written every face of the page; this shows the right one.
 
-import { clock, follow, onOld } from "./stream.js";
+import { clock, follow, now as hubNow, onOld, span } from "./stream.js";
 import { allowSound, chime, sounds } from "./sound.js";
 
 const root = document.getElementById("ticket");
 const soundButton = root.querySelector("[data-sound]");
 const VIBRATION = [400, 150, 400, 150, 800];
+const MINUTE = 60000;
+const walk = remembered("walk");
+const warn = remembered("warn");
 let last = null;
+let returned = false; // "come back now" has sounded
+let warned = false;
+
+// A choice that this phone keeps for the next ticket, too.
+function remembered(name) {
+  const choice = root.querySelector(`[data-${name}]`);
+  const kept = localStorage.getItem(`torn-${name}`);
+  if (kept !== null && !location.search.includes(`${name}=`)) choice.value = kept;
+  choice.addEventListener("change", () => {
+    localStorage.setItem(`torn-${name}`, choice.value);
+    [returned, warned] = [false, false];
+    if (last) away(last);
+  });
+  return choice;
+}
 
 function face(ticket) {
   if (ticket.state !== "waiting") return ticket.state;
@@ -35,14 +53,33 @@ function fill(ticket) {
     ahead: ticket.ahead,
     desk: ticket.desk,
     paused: ticket.paused,
-    wait: ticket.wait && `${ticket.wait.p10}–${ticket.wait.p90}`,
+    wait: span(ticket.wait, root.dataset),
     back_by: ticket.back_by && clock(ticket.back_by, root.dataset.timezone),
   };
   for (const place of root.querySelectorAll("[data-field]")) {
     const text = String(words[place.dataset.field] ?? "");
     if (place.textContent !== text) place.textContent = text;
   }
+  root.querySelector("[data-field=wait]").classList.toggle("unknown", !ticket.wait);
   for (const part of root.querySelectorAll("[data-has]")) part.hidden = !ticket[part.dataset.has];
+  away(ticket);
+}
+
+// When to set off, for whoever has said how long the way back is; and the warnings, once each.
+function away(ticket) {
+  const minutes = Number(walk.value);
+  const waits = ticket.state === "waiting" && ticket.ahead !== null;
+  const leave = waits && minutes && ticket.back_by ? Date.parse(ticket.back_by) - minutes * MINUTE : null;
+  const left = leave && Math.floor((leave - hubNow()) / MINUTE);
+  root.querySelector("[data-leave]").hidden = leave === null || leave === 0;
+  root.querySelector("[data-field=leave]").textContent = leave ? clock(leave, root.dataset.timezone) : "";
+  root.querySelector("[data-field=soon]").textContent = leave && left > 0 ? root.dataset.soon.replace("{minutes}", left) : "";
+  const now = Boolean(leave) && leave <= hubNow();
+  root.querySelector("[data-return]").hidden = !now;
+  const near = waits && Number(warn.value) > 0 && ticket.ahead <= Number(warn.value);
+  if ((now && !returned) || (near && !warned)) called();
+  returned ||= now;
+  warned ||= near;
 }
 
 function called() {
@@ -57,6 +94,9 @@ function showSound() {
   soundButton.querySelector("[data-on]").hidden = !on;
 }
 
+root.querySelector("[data-set]").hidden = true;
+root.querySelector("[data-warning]").hidden = false;
+setInterval(() => last && away(last), 10000);
 soundButton.hidden = !("AudioContext" in window);
 soundButton.addEventListener("click", async () => {
   if (await allowSound()) called();

@@ -93,3 +93,12 @@ export function clock(moment, timezone) {
   const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   return new Date(moment).toLocaleTimeString(document.documentElement.lang, { ...options, timeZone: timezone || undefined });
 }
+
+// A forecast as one says it: "15 to 25 min", by ones below 10, by fives to the hour, then by tens.
+export function span(wait, { between, unknown }) {
+  if (!wait) return unknown;
+  const step = wait.p90 < 10 ? 1 : wait.p90 <= 60 ? 5 : 10;
+  const low = Math.floor(wait.p10 / step) * step;
+  const high = Math.ceil(wait.p90 / step) * step;
+  return low < high ? between.replace("{low}", low).replace("{high}", high) : `${high}\u00a0min`;
+}
