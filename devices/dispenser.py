@@ -46,6 +46,7 @@ LOOK_EVERY = 5.0  # seconds between looks at the printer
 CHOICE_FOR = 20.0  # seconds that a language, a preference or a number waits for the service's button
 ALWAYS = 1_000_000  # minutes: without a clock that can be believed, nobody is early or late
 NO_PAPER = ("out", "cover", "gone")  # what a printer says that cannot print
+CARRIED = 30 * 60000  # ms for which a forecast is carried on while the hub is away
 SHORTEST_WALK = 5  # minutes: with less to wait nobody is sent out
 
 
@@ -79,6 +80,17 @@ def _ahead(line: Mapping[str, Any], service: Mapping[str, Any]) -> int:
     return sum(line["services"][id]["waiting"] for id in service["shares"] if id in line["services"])
 
 
+def carried(wait: Mapping[str, int], waiting: int, given: int, minutes: int) -> dict[str, int]:
+    """A forecast some minutes later, without news: of `waiting` people then, and `given` tickets since.
+
+    Each ticket lengthens it as those who waited do. That the line has moved on is counted at the early
+    ends and in the middle, not at the late one: nobody knows that it has.
+    """
+    longer = 1 + given / (waiting + 1)
+    sooner = {name: max(0, int(wait[name] * longer) - minutes) for name in ("p5", "p10", "p50")}
+    return {**sooner, "p90": -int(-wait["p90"] * longer // 1)}
+
+
 class Dispenser:
     """Gives numbers. Hardware and network are handed in; one thread does everything in turn.
 
@@ -105,6 +117,7 @@ class Dispenser:
         self.checkin = CheckIn(self)
         self.appointments = Appointments(journal)
         self._line: dict[str, Any] | None = None
+        self._since: list[str] = []  # of which services tickets were given since that line
         self._wish = Wish()
         self._next_look = 0.0
         self._trouble, self._paper = "", "unknown"
@@ -256,12 +269,13 @@ class Dispenser:
         # What the line says is of ordinary tickets; a preferential one passes them.
         line = None if wish.priority else self._fresh_line()
         ahead = _ahead(line, service) if line else None
-        wait = line["services"].get(service["id"], {}).get("wait") if line else None
+        wait = None if wish.priority else self._wait_for(service)
         closing = self._closing_before(wait)
         if closing:
             self._tell(("late", closing), language=wish.language)
         fact = self._issued(day, service["id"], wish, self._back_by(wait))
         issued = self._taken(setup, service["letter"], fact)
+        self._since.append(service["id"])
         minutes = rounded(wait["p10"], wait["p90"]) if wait else None
         slip = replace(self._slip(setup, issued), ahead=ahead, wait=minutes, closes_at=closing)
         if self._print(slip, issued):
@@ -422,6 +436,19 @@ class Dispenser:
             return None
         return line
 
+    def _wait_for(self, service: Mapping[str, Any]) -> Mapping[str, int] | None:
+        """The forecast of a ticket taken now: as the hub says, or carried on from what it said last."""
+        fresh, line = self._fresh_line(), self._line
+        if line is None or line["paused"] is not None or line["day"] != self.journal.day:
+            return None
+        wait = line["services"].get(service["id"], {}).get("wait")
+        passed = self.clock.now() - wire.instant(line["at"])
+        if fresh or wait is None or not 0 <= passed <= CARRIED:
+            return wait if fresh else None
+        shares = service.get("shares", [service["id"]])
+        given = sum(id in shares for id in self._since)
+        return carried(wait, _ahead(line, service), given, passed // 60000)
+
     def _back_by(self, wait: Mapping[str, int] | None) -> int | None:
         """The early end of the forecast, to the minute: what is printed is what is promised."""
         if wait is None or wait["p5"] < SHORTEST_WALK:
@@ -485,7 +512,7 @@ class Dispenser:
     def _lined(self, line: dict[str, Any], retained: bool) -> None:
         newer = retained or self._line is None or line["seq"] >= self._line["seq"]
         if newer and self.setup is not None and line["office"] == self.setup.office:
-            self._line = line
+            self._line, self._since = line, []
             self._draw()
 
     def _link_changed(self) -> None:

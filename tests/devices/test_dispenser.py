@@ -9,7 +9,7 @@ import pytest
 
 from devices import hardware
 from devices.day import Clock
-from devices.dispenser import Dispenser, OnePush, wired
+from devices.dispenser import Dispenser, OnePush, carried, wired
 from devices.hardware import Pins, composer
 from devices.journal import Journal
 from devices.link import Link
@@ -586,15 +586,42 @@ def test_a_forecast_that_is_not_known_leaves_nothing_in_its_place(live, hub):
     assert b"Espera" not in live.printer.port.tickets[0] and "back_by" not in fact
 
 
-def test_news_of_a_hub_that_is_gone_is_not_printed(live, hub):
+def test_while_the_hub_is_gone_the_forecast_is_carried_on_and_nobody_is_counted(live, hub):
     line_of(hub, {"p5": 12, "p10": 14, "p50": 18, "p90": 23})
     until_the_line(live, lambda line: True)
 
     live.link.cut()
     wait_until(lambda: not live.link.connected)
     live.pressed("padro")
+    live.pressed("padro")
 
-    assert b"Espera" not in live.printer.port.tickets[0] and b"Persones" not in live.printer.port.tickets[0]
+    first, second = live.printer.port.tickets
+    assert b"Espera prevista: de 10 a 25 min" in first and b"Espera prevista: de 15 a 30 min" in second
+    assert b"Persones" not in first
+
+
+def test_a_forecast_is_not_carried_on_for_long(live, hub):
+    hub.line(
+        services={"padro": {"waiting": 1, "wait": {"p5": 12, "p10": 14, "p50": 18, "p90": 23}}},
+        at=wire.stamp(now() - 31 * MINUTE),
+    )
+    until_the_line(live, lambda line: True)
+
+    live.link.cut()
+    wait_until(lambda: not live.link.connected)
+    fact = live.pressed("padro")
+
+    assert b"Espera" not in live.printer.port.tickets[0] and "back_by" not in fact
+
+
+@pytest.mark.parametrize(
+    ("given", "minutes", "then"),
+    [(0, 0, (10, 20, 30, 40)), (0, 15, (0, 5, 15, 40)), (3, 0, (15, 30, 45, 60)), (6, 60, (0, 0, 0, 80))],
+)
+def test_a_carried_forecast_grows_with_each_ticket_and_its_early_end_with_time_shrinks(given, minutes, then):
+    wait = {"p5": 10, "p10": 20, "p50": 30, "p90": 40}
+
+    assert tuple(carried(wait, 5, given, minutes).values()) == then
 
 
 def test_a_preferential_ticket_is_not_told_the_ordinary_wait(live, hub):
