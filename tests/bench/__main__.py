@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import boards, booking, fleet, line, phones, processes
+from tests.bench import boards, booking, fleet, forecast, line, phones, processes
 from tests.bench.table import Row, machine, markdown
 
 MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -12,6 +12,8 @@ MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
     "facts": line.facts,
     "calls": line.calls,
     "phones": phones.phones,
+    "forecast": forecast.refresh,
+    "errors": forecast.errors,
     "paper": processes.paper,
     "bookings": booking.bookings,
     "checkin": booking.checkin,
