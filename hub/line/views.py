@@ -92,11 +92,12 @@ def ticket_document(
 ) -> dict[str, Any]:
     """What a phone is told of its ticket, but for `seq`; `before` is how many are ahead of it.
 
-    `back_by` is live while there is a forecast, or else what the paper says.
+    `back_by` is live while there is a forecast, or else what the paper says; to the minute, so that a
+    phone is not told anew of what has not changed.
     """
     at_desk = ticket.stage in (Stage.CALLED, Stage.SERVING)
     wait = expected.tickets.get(ticket.id) if ticket.stage is Stage.WAITING else None
-    back_by = expected.at + wait["p5"] * MINUTE if wait else ticket.back_by
+    back_by = (expected.at // MINUTE + wait["p5"]) * MINUTE if wait else ticket.back_by
     return {
         "label": ticket.label,
         "state": SHOWN[ticket.stage],
