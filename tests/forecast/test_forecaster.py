@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from firmware import wire
 from hub.clock import now
 from hub.forecast.synthetic import MESSY, live
 from hub.forecaster.expected import fresh, read_expected
+from hub.forecaster.forecaster import Forecaster
 from hub.forecaster.past import taught
 from hub.line import commands as c
 from hub.line.events import Event, pack
+from hub.line.plan import HOUR
 from hub.line.views import UNEXPECTED
 from hub.link import Broker, Link
 from hub.store import Store, forecasts, schema
@@ -109,11 +112,12 @@ def test_of_two_forecasters_one_works_and_the_other_takes_over(store: Store, sta
     working = wait_until(lambda: next((r for r in (one, other) if r.forecaster.term is not None), None))
     idle = other if working is one else one
 
+    ear.until(0)
+    before = now()
     working.stop()
 
     wait_until(lambda: idle.forecaster.term is not None)
-    seq = len(ear.said)
-    wait_until(lambda: len(ear.said) > seq)
+    wait_until(lambda: wire.instant(ear.said[-1]["at"]) > before and len(ear.said) > 1)
 
 
 def test_a_forecast_that_is_late_or_of_another_clock_is_none() -> None:
@@ -180,6 +184,22 @@ def _shifted(event: Event, days: int, day: str) -> Event:
 def _laws(store: Store) -> dict[str, Any] | None:
     with store.begin() as connection:
         return forecasts.newest_laws(connection, OFFICE)
+
+
+def test_a_desk_that_somebody_left_without_a_press_is_one_line_in_the_log(
+    store: Store, fleet: Any, mosquitto: Mosquitto
+) -> None:
+    takes(store, 1)
+    does(store, c.Next("anna", "1"))
+    forecaster = Forecaster(store, fleet, Broker("127.0.0.1", mosquitto.port))
+    office = forecaster.offices[OFFICE]
+    assert office.begin()
+
+    with capture_logs() as lines:
+        for hours in (0, 9, 10, 11):
+            forecaster._mark_odd(office, now() + hours * HOUR)
+
+    assert [(line["event"][:18], line["desk"]) for line in lines] == [("a desk has stood l", "1")]
 
 
 def test_line_phone_and_reception_tell_the_wait_while_the_hub_is_up(tmp_path: Path, mosquitto: Mosquitto) -> None:
