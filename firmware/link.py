@@ -54,13 +54,9 @@ class Link:
         self._clock, self._notes = parts.clock, parts.notes
         self._wifi, self._tls = parts.wifi, parts.tls
         self._alive = None  # shows that the task lives
-        self._state = {
-            "state": "ready",
-            "kind": settings["kind"],
-            "software": software,
-            "paper": "unknown",
-            "unsent": 0,
-        }
+        # What a machine without printer and journal says of them, as a Raspberry Pi's desk does.
+        self._state = {"paper": "unknown", "unsent": 0}
+        self._state.update({"state": "ready", "kind": settings["kind"], "software": software})
         self._conn = 0  # grows with each connection of this boot
         self._handlers = {}  # topic: (kind, handler)
         self._watchers = []

@@ -148,7 +148,7 @@ def _obey(work: Work, device: Device | None, press: Message, now: Moment) -> Mes
         return {"ok": False, "why": "desk_closed"}
     except LineError as error:
         return {"ok": False, "why": "unknown" if isinstance(error, Unknown) else "not_now"}
-    last = events[-1]
+    last = events[-1] if events else None  # a desk that is open and free, and nobody waits: nothing has happened
     if not isinstance(last, AtDesk) or (press["press"] == "next" and not isinstance(last, TicketCalled)):
         return {"ok": False, "why": "nobody_waiting"}
     return {"ok": True, "label": work.state(device.office).tickets[last.ticket].label}

@@ -20,13 +20,14 @@ from stdnum.es import dni, nie
 
 from hub.booking.appointments import Appointment, Document, Kind, Person
 from hub.booking.documents import plain
-from hub.line.plan import HOUR, Moment, Plan
+from hub.line.plan import HOUR, MINUTE, Moment, Plan
 
 from . import keys
 from .schema import appointments, digests, looks, outbox, people
 from .store import Work
 
 log = structlog.get_logger()
+ONE_LOOK = 10 * MINUTE  # a page that loads again within this time shows nothing new
 BACK = 24 * HOUR  # a name is looked for among the appointments that are not older than this
 Owner = tuple[Person, str]  # whose it is, and the secret of its link
 
@@ -197,9 +198,10 @@ class Look:
 
 
 def looked(work: Work, who: str, what: str, some: Iterable[Appointment], now: Moment) -> None:
-    """Writes down that `who` was shown whose these appointments are; a page that loads again adds nothing."""
+    """Writes down that `who` was shown whose these appointments are; a page that stays open is one look."""
     shown = {one.id for one in some if one.person}
-    same = (looks.c.who == who) & (looks.c.what == what) & looks.c.appointment.in_(shown)
+    lately = (looks.c.who == who) & (looks.c.what == what) & (looks.c.at > now - ONE_LOOK)
+    same = lately & looks.c.appointment.in_(shown)
     shown -= set(work.connection.execute(sa.select(looks.c.appointment).where(same)).scalars())
     noted(work, who, what, shown, now)
 

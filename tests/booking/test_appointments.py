@@ -392,11 +392,13 @@ def test_personal_data_is_erased_thirty_days_after_the_appointment_and_the_rest_
 def test_each_look_at_whose_an_appointment_is_is_written_down(desk: Desk) -> None:
     one = desk.book(at(desk.plan, 9))
 
-    desk.store.transact(lambda work: people.looked(work, "anna", "expected today", [one], desk.now))
+    for at_desk in (desk, desk.later(9 * MINUTE), desk.later(11 * MINUTE)):
+        at_desk.store.transact(lambda work, d=at_desk: people.looked(work, "anna", "expected today", [one], d.now))
 
     with desk.store.begin() as connection:
-        (row,) = connection.execute(sa.select(schema.looks)).all()
-    assert (row.who, row.what, row.appointment, row.at) == ("anna", "expected today", one.id, desk.now)
+        first, again = connection.execute(sa.select(schema.looks).order_by(schema.looks.c.at)).all()
+    assert (first.who, first.what, first.appointment, first.at) == ("anna", "expected today", one.id, desk.now)
+    assert again.at == desk.now + 11 * MINUTE  # nine minutes later it was the same look
 
 
 def test_the_places_taken_say_nothing_of_whose_they_are(desk: Desk) -> None:

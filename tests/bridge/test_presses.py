@@ -73,8 +73,11 @@ def test_next_finishes_whoever_is_there_even_when_nobody_waits(hall: Witness) ->
 
     answer = hall.press("next")
 
-    assert answer == {"ok": False, "why": "nobody_waiting"}
-    assert hall.settled("1", None)["state"] == "free"
+    desk = hall.settled("1", None)
+    again = hall.press("next")
+
+    assert answer == again == {"ok": False, "why": "nobody_waiting"}
+    assert desk["state"] == "free"
 
 
 def test_done_frees_the_desk_and_absent_calls_nobody_else(hall: Witness) -> None:

@@ -71,7 +71,7 @@ def _work(board: Board, voice: HubVoice, broker: Mosquitto, kind: str) -> None:
 
 def least(files: Path, folder: Path, broker: Mosquitto, authority: Authority, kind: str = "desk") -> int:
     """The smallest heap in bytes, to a KiB, the stand-ins' share not counted."""
-    too_small, enough = 60 * 1024, 160 * 1024
+    too_small, enough = 88 * 1024, 120 * 1024
     share = stand_ins(files)
     while enough - too_small > STEP:
         middle = (too_small + enough) // 2 // STEP * STEP
