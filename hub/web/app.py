@@ -32,6 +32,22 @@ from .hall import Hall
 from .live import Live
 
 MOST_BYTES = 64 * 1024  # of a request's body
+AUDIENCES = (
+    public,
+    book,
+    mine,
+    phone,
+    staff,
+    scores,
+    what_if,
+    bookings,
+    booked,
+    labels,
+    today,
+    personal,
+    api,
+    appointments,
+)
 
 
 def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: str) -> Flask:
@@ -48,22 +64,7 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
 
     limiter = guard.new_limiter()
     limiter.init_app(app)
-    for audience in (
-        public,
-        book,
-        mine,
-        phone,
-        staff,
-        scores,
-        what_if,
-        bookings,
-        booked,
-        labels,
-        today,
-        personal,
-        api,
-        appointments,
-    ):
+    for audience in AUDIENCES:
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
         limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
     limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
@@ -75,23 +76,7 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
         limiter.limit(most, methods=["POST"], exempt_when=guard.other_than(view), deduct_when=guard.done)(book.pages)
     limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
 
-    for audience in (
-        public,
-        book,
-        mine,
-        phone,
-        staff,
-        scores,
-        what_if,
-        bookings,
-        booked,
-        labels,
-        today,
-        personal,
-        api,
-        appointments,
-        ops,
-    ):
+    for audience in (*AUDIENCES, ops):
         app.register_blueprint(audience.pages)
     app.register_blueprint(staff.door)
     return app

@@ -1,7 +1,7 @@
 """The application on a real SQLite database, without a broker: for the rules of single requests."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page
 from werkzeug.test import TestResponse
 
 from hub.bridge.bridge import adopt
@@ -95,3 +96,17 @@ def web(tmp_path: Path, offices: Path) -> Iterator[Web]:
     link = Link(Broker("127.0.0.1", free_port()), "test")
     yield Web(create_app(store, fleet, Live(store, fleet, link), link, "http://localhost"), store, fleet)
     store.dispose()
+
+
+@pytest.fixture
+def another(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens one more browser, of its own."""
+    contexts = []
+
+    def opened(**options: object) -> Page:
+        contexts.append(chromium.new_context(**{"locale": "ca-ES"} | options))
+        return contexts[-1].new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.booking.conftest import dni
 from tests.parts import Hub, barriers
@@ -56,20 +56,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     running = Hub(tmp_path_factory.mktemp("hub")).start()
     yield running
     running.stop()
-
-
-@pytest.fixture
-def another(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens one more browser, of its own."""
-    contexts = []
-
-    def opened(**options: object) -> Page:
-        contexts.append(chromium.new_context(**{"locale": "ca-ES"} | options))
-        return contexts[-1].new_page()
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 def heading(page: Page, name: str) -> None:

@@ -1,9 +1,9 @@
 """Each page's main act in a real browser, by keyboard where it is meant for it, and axe without a finding."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.parts import Hub, Mosquitto, barriers
 
@@ -17,20 +17,6 @@ WITHOUT_SCRIPT = {"java_script_enabled": False, "locale": "ca-ES"}
 @pytest.fixture
 def clerk(hub: Hub) -> Clerk:
     return Clerk(hub)
-
-
-@pytest.fixture
-def another(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens one more browser, of its own."""
-    contexts = []
-
-    def opened(**options: object) -> Page:
-        contexts.append(chromium.new_context(**{"locale": "ca-ES"} | options))
-        return contexts[-1].new_page()
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture
