@@ -34,7 +34,7 @@ from .store import Store, StoreError, keys, people, staff
 from .store.dump import DumpError
 from .store.store import rebuild_visits
 from .store.upgrade import upgrade
-from .systemd import tell
+from .systemd import say_ready
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -114,7 +114,7 @@ def _web(chosen: argparse.Namespace) -> int:
 
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    run(store, fleet, http, settings.broker(chosen), public_url(fleet, http), _say_ready)
+    run(store, fleet, http, settings.broker(chosen), public_url(fleet, http), say_ready)
     return 0
 
 
@@ -122,16 +122,11 @@ def _bridge(chosen: argparse.Namespace) -> int:
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
     bridge = Bridge(store, fleet, settings.broker(chosen), public_url(fleet, http), from_environment())
-    bridge.ready = cache(_say_ready)  # it is called again and again, and said once
+    bridge.ready = cache(say_ready)  # it is called again and again, and said once
     signal.signal(signal.SIGTERM, bridge.stop)
     signal.signal(signal.SIGINT, bridge.stop)
     bridge.run()
     return 0
-
-
-def _say_ready() -> None:
-    print("ready", flush=True)
-    tell("READY=1")
 
 
 def _forecast(chosen: argparse.Namespace) -> int:

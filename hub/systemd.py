@@ -11,3 +11,9 @@ def tell(state: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.connect("\0" + address[1:] if address[0] == "@" else address)
             channel.sendall(state.encode())
+
+
+def say_ready() -> None:
+    """To whoever waits: `ready` on a line of its own, in one piece, so that no line of the log comes between."""
+    print("ready\n", end="", flush=True)
+    tell("READY=1")

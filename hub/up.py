@@ -27,7 +27,7 @@ from .messages.post import Ways
 from .offices import Fleet
 from .settings import SettingsError
 from .store import Store
-from .systemd import tell
+from .systemd import say_ready, tell
 
 log = structlog.get_logger()
 _fork = multiprocessing.get_context("fork")
@@ -170,8 +170,7 @@ class Up:
         while not self.stopping.wait(0.02):
             self._revive()
             if self.bridged.is_set() and _answers(self.http):
-                print("ready", flush=True)
-                tell("READY=1")
+                say_ready()
                 return
             if time.monotonic() > late:
                 log.error("not ready yet: see the lines above", seconds=READY_WITHIN)

@@ -75,7 +75,7 @@ def _run(asked: argparse.Namespace, data: Path) -> int:
         list(hands.map(fleet.Machine.switch_on, machines))
         camera.start()
         threading.Thread(target=server.serve_forever, name="page", daemon=True).start()
-        print(f"the bench is at http://{host}:{server.server_port}/\nready", flush=True)
+        print(f"the bench is at http://{host}:{server.server_port}/\nready\n", end="", flush=True)
         done.wait()
         camera.stop()
         server.shutdown()

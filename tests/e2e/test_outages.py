@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pgserver
 import psutil
@@ -126,9 +127,15 @@ def test_a_broker_that_lost_everything_is_told_everything_again(house, mosquitto
 
     wait_until(lambda: house.ticket(waiting)["state"] == "called", what="the next call")
     assert after["seq"] > before["seq"]
-    assert {**after, "seq": 0, "at": ""} == {**before, "seq": 0, "at": ""}
+    assert of_the_log(after) == of_the_log(before)
     assert stored["seq"] == 2
     assert house.recorder.faults() == []
+
+
+def of_the_log(line: dict[str, Any]) -> dict[str, Any]:
+    """What a line document says but for its number, its time, and the forecast, which goes on meanwhile."""
+    counts = {id: service["waiting"] for id, service in line["services"].items()}
+    return {**line, "seq": 0, "at": "", "services": counts}
 
 
 def test_without_a_broker_calls_by_api_and_phones_go_on_and_machines_say_so(house, mosquitto):
