@@ -197,9 +197,11 @@ class Live:
         self._tell_line(self.offices[id], self._lines.pop(id, None))
         rest = self._looked_at.get(id, 0.0) + CALM - time.monotonic()
         if rest <= 0.0:
+            seq = self.offices[id].seq
             if not self._refreshed(id):
                 self._look_later(id, AGAIN_AFTER)
-            self._looked_at[id] = time.monotonic()
+            elif self.offices[id].seq > seq:  # a new forecast alone holds nobody's news up
+                self._looked_at[id] = time.monotonic()
         else:
             self._look_later(id, rest)
 
@@ -370,8 +372,8 @@ def read_office(
     state, waits = store.state(id), fresh(expected, at)
     if state.plan is None:
         return None
-    quick = since is not None and since.seq + 1 < state.seq
-    passed = list(passed_through(since, state, store.events(id, since.seq), at, waits)) if since and quick else []
+    again = since is not None and sum(t.touched > since.seq for t in state.tickets.values()) < state.seq - since.seq
+    passed = list(passed_through(since, state, store.events(id, since.seq), at, waits)) if since and again else []
     documents = views.ticket_documents(state, at, wire.stamp, waits)
     return Read(state, documents, passed, line_of(state, at, waits) if line_too else None)
 
