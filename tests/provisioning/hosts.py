@@ -9,7 +9,6 @@ from pathlib import Path
 from tests.parts import NotInTime, Process, program, wait_until
 
 HUB, OFFICE = "10.77.0.1", "10.77.0.2"
-MIRROR = "http://deb.debian.org/debian"
 
 
 def run(*command: object, **more: object) -> str:
@@ -68,7 +67,7 @@ class FreshDebian:
 
     def __init__(self, root: Path) -> None:
         self.root, self.running = root, []
-        run(program("debootstrap"), "--variant=minbase", "--include=ca-certificates", "bookworm", root, MIRROR)
+        run(program("debootstrap"), "--variant=minbase", "--include=ca-certificates", "bookworm", root)
         (root / "dev/shm").chmod(0o1777)  # as a booted system has it
         for file in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(file).exists():
