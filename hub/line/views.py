@@ -92,12 +92,13 @@ def ticket_document(
 ) -> dict[str, Any]:
     """What a phone is told of its ticket, but for `seq`; `before` is how many are ahead of it.
 
-    `back_by` is live while there is a forecast, or else what the paper says; to the minute, so that a
-    phone is not told anew of what has not changed.
+    `back_by` is live while there is a forecast, but never before what the paper says: its promise binds. To the
+    minute, so that a phone is not told anew of what has not changed.
     """
     at_desk = ticket.stage in (Stage.CALLED, Stage.SERVING)
     wait = expected.tickets.get(ticket.id) if ticket.stage is Stage.WAITING else None
-    back_by = (expected.at // MINUTE + wait["p5"]) * MINUTE if wait else ticket.back_by
+    live = (expected.at // MINUTE + wait["p5"]) * MINUTE if wait else None
+    back_by = max(filter(None, (live, ticket.back_by)), default=None)
     return {
         "label": ticket.label,
         "state": SHOWN[ticket.stage],

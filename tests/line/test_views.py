@@ -150,3 +150,15 @@ def test_those_called_parked_or_absent_are_not_ahead_of_anybody() -> None:
 
     assert office.line() == ["P004", "P005"]
     assert (office.ahead("P004"), office.ahead("P005")) == (0, 1)
+
+
+@pytest.mark.parametrize(("minutes", "shown"), [(5, "10:20"), (30, "10:30")])
+def test_a_phone_is_never_told_to_be_back_before_what_its_paper_promises(minutes: int, shown: str) -> None:
+    office = Office(at="10:00")
+    office.takes("P001", back_by=office.clock("10:20"))
+    wait = {"p5": minutes, "p10": minutes, "p50": 40, "p90": 60}
+
+    expected = views.Expected(office.now, {}, {"P001": wait})
+    document = views.ticket_document(office.state, office.state.tickets["P001"], 0, wire.stamp, expected)
+
+    assert document["back_by"] == wire.stamp(office.clock(shown))
