@@ -70,6 +70,11 @@ class Appointment:
     sealed: bool = False  # whose it is cannot be read: its key is missing
 
     @property
+    def said_locator(self) -> str:
+        """The locator as it is said: 123 456 789."""
+        return f"{self.locator[:3]} {self.locator[3:6]} {self.locator[6:]}"
+
+    @property
     def wanted(self) -> Wanted:
         """The place that it takes."""
         return Wanted(self.start, self.services, self.public)

@@ -82,7 +82,7 @@ def _beginning(_: Words, notice: Notice) -> str:
 
 def _facts(_: Words, plan: Plan, one: Appointment, day: str, hour: str) -> str:
     lines = [f"{day}, {hour}", procedures(plan, one, one.language), plan.name, plan.address]
-    lines.append(_("Locator: %(locator)s") % {"locator": _spoken(one.locator)})
+    lines.append(_("Locator: %(locator)s") % {"locator": one.said_locator})
     return "\n".join(f"    {line}" for line in lines if line)
 
 
@@ -124,8 +124,4 @@ def _short(_: Words, notice: Notice, plan: Plan, one: Appointment, hour: str, li
         Notice.REMINDER: _("Reminder: %(when)s, %(office)s. Locator %(locator)s. To change or cancel: %(link)s"),
     }[notice]
     when = f"{local(plan, one.start):%d/%m/%Y} {hour}"
-    return said % {"when": when, "office": plan.name, "locator": _spoken(one.locator), "link": link}
-
-
-def _spoken(locator: str) -> str:
-    return f"{locator[:3]} {locator[3:6]} {locator[6:]}"
+    return said % {"when": when, "office": plan.name, "locator": one.said_locator, "link": link}

@@ -141,7 +141,7 @@ def calendar(locator: str) -> Response:
 
 
 def _description(plan: Plan, one: Appointment, services: list[Service]) -> Iterator[str]:
-    yield f"{_('Locator')}: {one.locator[:3]} {one.locator[3:6]} {one.locator[6:]}"
+    yield f"{_('Locator')}: {one.said_locator}"
     if plan.telephone:
         yield f"{_('Telephone')}: {plan.telephone}"
     for service in services:
