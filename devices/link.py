@@ -65,15 +65,16 @@ class Link:
         self._state: dict[str, Any] = {"state": "ready", "kind": kind, "software": SOFTWARE, **NOTHING_OF_ITS_OWN}
         self._handlers: dict[str, tuple[str, Handler]] = {}
         self._watchers: list[Callable[[], None]] = []
+        self._asking = threading.Lock()  # held while topics are asked for or given up
         self._client: mqtt.Client | None = None
-        self._network: threading.Thread | None = None  # paho's own, as seen from its callbacks
+        self._network: threading.Thread | None = None  # paho's own, once it is known whether we are let in
         self._up = False
         self._plugged = True
         self._next_try = 0.0
         self._stopping = False
         self._gone = threading.Event()  # the connection has ended
         self._wake = threading.Event()  # something happened that the supervisor must look at
-        self._stale_state = self._urgent = True
+        self._stale_state = self._urgent = False  # a new connection's is said in any case
         self._beat_heard = -BEAT_LASTS  # monotonic seconds
         self._hub_ahead: int | None = None  # ms: the hub's clock less our monotonic one
         self._hub_was_here = False
@@ -98,15 +99,17 @@ class Link:
 
     def on(self, topic: str, kind: str, handler: Handler) -> None:
         """Calls `handler(message, retained)` for each message of `topic`, decoded; a malformed one is logged only."""
-        self._handlers[topic] = (kind, handler)
-        if self._client is not None and self._up:
-            self._client.subscribe(topic, qos=1)
+        with self._asking:
+            self._handlers[topic] = (kind, handler)
+            if self._client is not None and self._up:
+                self._client.subscribe(topic, qos=1)
 
     def off(self, topic: str) -> None:
         """No longer calls anybody for `topic`."""
-        self._handlers.pop(topic, None)
-        if self._client is not None and self._up:
-            self._client.unsubscribe(topic)
+        with self._asking:
+            self._handlers.pop(topic, None)
+            if self._client is not None and self._up:
+                self._client.unsubscribe(topic)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls `callback()` when the connection or the hub comes or goes."""
@@ -200,7 +203,7 @@ class Link:
 
     def _tend(self, client: mqtt.Client) -> None:
         """Until the connection ends: keeps the state document fresh and notices when the hub falls silent."""
-        began, said = time.monotonic(), -STATE_EVERY
+        began, said = time.monotonic(), float("-inf")
         while self._plugged and not self._stopping and not self._over(began):
             now = time.monotonic()
             age = STATE_EVERY if not self._stale_state else 0.0 if self._urgent else CALM
@@ -267,14 +270,16 @@ class Link:
     # --- paho's thread ------------------------------------------------------------------
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._network = threading.current_thread()
         if reason.is_failure:
+            self._network = threading.current_thread()
             log.warning("%s: the broker refuses: %s", self.device, reason)
             return
-        self._up = self._stale_state = self._urgent = True
         self._gone.clear()
-        for topic in list(self._handlers):
-            client.subscribe(topic, qos=1)
+        with self._asking:  # before anything else goes out: nobody may answer what we cannot hear yet
+            for topic in self._handlers:
+                client.subscribe(topic, qos=1)
+            self._up = True
+        self._network = threading.current_thread()
         self._wake.set()
         self._tell_watchers()
 

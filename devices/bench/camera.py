@@ -86,7 +86,7 @@ class Camera:
             "id": machine.id,
             "kind": machine.kind,
             "on": agent is not None,
-            "connected": agent is not None and agent.link.hub_here(),
+            "connected": agent is not None and agent.link.hub_here() and _shows_it(machine.kind, agent),
             "faults": sorted(machine.faults),
             "light": agent is not None and machine.kind != "board" and bool(agent.light.is_lit),
             "chime": agent is not None and machine.kind == "board" and agent.buzzer.value is not None,
@@ -109,6 +109,11 @@ class Camera:
             number += 1
             self._pictures[machine, part] = (image, number)
         return number
+
+
+def _shows_it(kind: str, agent: Any) -> bool:
+    """Whether the machine's face has followed: a desk asks only for what its sign shows."""
+    return kind != "desk" or agent.shown.version is not None
 
 
 def behind_glass(image: Image.Image, dot: int, colour: tuple[int, int, int], round_dots: bool) -> Image.Image:

@@ -42,6 +42,7 @@ TOGETHER = 200  # messages handled in one round
 MOST_WAITING = 10_000  # messages lined up: more are refused, so that a flood does not eat the memory
 TICK = 0.5  # seconds
 CALM = 0.02  # seconds between two rounds of an office's documents: nobody sees it, and a rush costs little
+BREATH = 0.005  # seconds from what happened to its documents: whoever pressed, and phones, are told first
 ALIVE = 5.0  # seconds: a loop that has not come round for so long must not beat
 ACKNOWLEDGED_AGAIN = 1.0  # seconds at least between two `stored` that say nothing new
 KINDS = ("state", "fact", "press")
@@ -187,7 +188,8 @@ class Bridge:
             messages = [message for _, _, message in group]
             office = self._safely(self._handle_some, kind, name, messages)
             if office in self.relays:
-                self._due.setdefault(office, self._published.get(office, 0.0) + CALM)
+                due = max(self._published.get(office, 0.0) + CALM, time.monotonic() + BREATH)
+                self._due.setdefault(office, due)
 
     def _handle_some(self, kind: str, name: str, messages: list[Message]) -> str:
         """The office that these messages may have changed, or an empty string."""

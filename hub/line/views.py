@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
+from types import MappingProxyType
 from typing import Any
 
 from .evolve import ENDED, shown
@@ -26,6 +27,7 @@ class Expected:
     tickets: Mapping[str, Wait | None]
 
 
+_NONE: Mapping[str, dict[str, Any]] = MappingProxyType({})
 UNEXPECTED = Expected(0, {}, {})  # nobody knows
 
 
@@ -111,8 +113,18 @@ def ticket_document(
 
 
 def ticket_documents(
-    state: State, now: Moment, stamp: Any, expected: Expected = UNEXPECTED
+    state: State, now: Moment, stamp: Any, expected: Expected = UNEXPECTED, known: Mapping[str, dict[str, Any]] = _NONE
 ) -> dict[str, dict[str, Any]]:
-    """The documents of all of today's tickets, by token: the order is worked out once."""
+    """The documents of all of today's tickets, by token: the order is worked out once, and what is `known` is kept."""
     before = ahead(state, now)
-    return {t.token: ticket_document(state, t, before.get(t.id), stamp, expected) for t in state.tickets.values()}
+    return {
+        t.token: known.get(t.token) or ticket_document(state, t, before.get(t.id), stamp, expected)
+        for t in state.tickets.values()
+    }
+
+
+def over(before: State, state: State) -> Iterator[Ticket]:
+    """Today's tickets whose visit had ended `before`, and still has: nothing is to be said anew of them."""
+    for ticket in state.tickets.values():
+        if ticket.stage in ENDED and before.tickets.get(ticket.id) is ticket:
+            yield ticket

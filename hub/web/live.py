@@ -44,6 +44,7 @@ AGAIN_AFTER = 1  # seconds, when the database does not answer
 _as_json = json.JSONEncoder(separators=(",", ":")).encode  # one for all: ten thousand at a time
 T = TypeVar("T")
 Documents = dict[str, dict[str, Any]]
+Passed = tuple[int, str, dict[str, Any]]  # seq, token, document
 
 
 class Watched:
@@ -68,8 +69,7 @@ class Office:
     """One office: its newest documents, and who follows them."""
 
     def __init__(self) -> None:
-        self.state: State | None = None  # as it was read last
-        self.documents: Documents = {}  # of all of today's tickets, by token
+        self.read: Read | None = None  # last
         self.watched: dict[str, Watched] = {}
         self.expected = views.UNEXPECTED  # as the forecaster said last
         self.line: dict[str, Any] | None = None  # as the bridge published it last
@@ -79,7 +79,12 @@ class Office:
     @property
     def seq(self) -> int:
         """Of the last event that is known of."""
-        return self.state.seq if self.state else 0
+        return self.read.state.seq if self.read else 0
+
+    @property
+    def documents(self) -> Documents:
+        """Of all of today's tickets, by token."""
+        return self.read.documents if self.read else {}
 
 
 class Live:
@@ -225,7 +230,7 @@ class Live:
     def _refresh(self, id: str) -> bool:
         office = self.offices[id]
         unheard = office.line is None or not self.link.connected  # then the broker brings no line
-        read = in_thread(read_office, self.store, id, now(), office.state, unheard, office.expected)
+        read = in_thread(read_office, self.store, id, now(), office.read, office.expected, unheard)
         if read is None:
             return False
         if read.line and office.line:
@@ -245,7 +250,7 @@ class Live:
 
     def _tell_phones(self, office: Office, read: Read) -> None:
         """Tells each ticket's phones, if there is something else to say than before."""
-        since, office.state, office.documents = office.seq, read.state, read.documents
+        since, office.read = office.seq, read
         for token in self.strangers.keys() & read.documents.keys():
             office.watched[token] = self.strangers.pop(token)
         for seq, token, document in read.passed:
@@ -361,26 +366,31 @@ class Read(NamedTuple):
 
     state: State
     documents: Documents  # of all of today's tickets, by token
-    passed: list[tuple[int, str, dict[str, Any]]]  # what tickets were for a moment since: seq, token, document
+    passed: list[Passed]  # what tickets were for a moment since
     line: dict[str, Any] | None  # if it was asked for
 
 
 def read_office(
-    store: Store, id: str, at: Moment, since: State | None, line_too: bool, expected: views.Expected
+    store: Store, id: str, at: Moment, last: Read | None, expected: views.Expected, line_too: bool
 ) -> Read | None:
-    """An office as the log has it now, and what happened `since`; None before its first day."""
+    """An office as the log has it now, and what happened since it was read `last`; None before its first day."""
     state, waits = store.state(id), fresh(expected, at)
     if state.plan is None:
         return None
-    again = since is not None and sum(t.touched > since.seq for t in state.tickets.values()) < state.seq - since.seq
-    passed = list(passed_through(since, state, store.events(id, since.seq), at, waits)) if since and again else []
-    documents = views.ticket_documents(state, at, wire.stamp, waits)
+    ended: Documents = {}
+    passed: list[Passed] = []
+    if last:
+        ended = {ticket.token: last.documents[ticket.token] for ticket in views.over(last.state, state)}
+        news = state.seq - last.state.seq
+        if sum(t.touched > last.state.seq for t in state.tickets.values()) < news:
+            passed = list(passed_through(last.state, state, store.events(id, last.state.seq), at, waits))
+    documents = views.ticket_documents(state, at, wire.stamp, waits, ended)
     return Read(state, documents, passed, line_of(state, at, waits) if line_too else None)
 
 
 def passed_through(
     state: State, until: State, events: Iterable[happened.Event], at: Moment, waits: views.Expected
-) -> Iterator[tuple[int, str, dict[str, Any]]]:
+) -> Iterator[Passed]:
     """What tickets were for a moment between two states: a phone is told each step, however quick they follow."""
     for event in islice(events, until.seq - state.seq):
         state = evolve(state, event)

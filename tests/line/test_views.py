@@ -162,3 +162,19 @@ def test_a_phone_is_never_told_to_be_back_before_what_its_paper_promises(minutes
     document = views.ticket_document(office.state, office.state.tickets["P001"], 0, wire.stamp, expected)
 
     assert document["back_by"] == wire.stamp(office.clock(shown))
+
+
+def test_documents_kept_of_visits_that_are_over_are_what_they_would_be_made_anew() -> None:
+    office = busy()
+    acts = (c.Done("anna", "1"), c.Undo("anna", "1"), c.Done("anna", "1"), c.PauseOffice("anna", "fire"))
+    kept = 0
+    for act in acts:
+        before, documents = office.state, views.ticket_documents(office.state, office.now, wire.stamp)
+        office.does(act)
+        known = {ticket.token: documents[ticket.token] for ticket in views.over(before, office.state)}
+        kept += len(known)
+
+        after = views.ticket_documents(office.state, office.now, wire.stamp, known=known)
+
+        assert after == views.ticket_documents(office.state, office.now, wire.stamp)
+    assert kept
