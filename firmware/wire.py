@@ -412,7 +412,7 @@ def is_uuid(value):
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and not "".join(parts).strip(DIGITS + "abcdef")
 
 
-SCALARS["token"] = (lambda v: is_url_safe(v, 22, 86), "must be 22 to 86 URL-safe characters")
+SCALARS["token"] = (lambda v: is_url_safe(v, 22, 512), "must be 22 to 512 URL-safe characters")
 SCALARS["uuid"] = (is_uuid, "must be a UUID")
 
 MESSAGES["state"][1].update({"paper?": PAPERS, "unsent?": "whole"})

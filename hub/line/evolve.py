@@ -110,12 +110,13 @@ def _office_planned(state: State, event: e.OfficePlanned) -> State:
     """Desks that are gone vanish, unless somebody is at one; new ones begin closed.
 
     A new desk's version begins at the log's number: no desk's version outgrows it, so that of one
-    that was there before, and comes back, has grown.
+    that was there before, and comes back, has grown. What no desk serves any more, and somebody of
+    today has come for, every desk takes: a ticket that was given is good.
     """
+    needed = dict.fromkeys(s for t in state.tickets.values() for s in t.services)
+    lost = tuple(service for service in needed if not event.plan.serving(service))
     kept = {
-        desk.id: replace(state.desks[desk.id], services=desk.services)
-        if desk.id in state.desks
-        else desk_of(desk, state.seq, event.at)
+        desk.id: replace(state.desks.get(desk.id) or desk_of(desk, state.seq, event.at), services=desk.services + lost)
         for desk in event.plan.desks
     }
     busy = {id: desk for id, desk in state.desks.items() if id not in kept and desk.ticket}

@@ -120,13 +120,13 @@ def _first_left(line: Iterator[tuple[Hold, Ticket]], gone: set[str]) -> tuple[Ho
 
 def ahead(state: State, now: Moment) -> dict[str, int]:
     """For each ticket waiting, how many stand before it whose service shares a desk with its own."""
-    sharing = {
-        s.id: [o.id for o in state.plan.services if state.plan.shares_desk(s.id, o.id)] for s in state.plan.services
-    }
+    line = order(state, now)
+    wanted = {ticket.service for ticket in line}
+    sharing = {s: [other for other in wanted if state.plan.shares_desk(s, other)] for s in wanted}
     passed: dict[str, int] = {}
     found = {}
-    for ticket in order(state, now):
-        found[ticket.id] = sum(passed.get(service, 0) for service in sharing.get(ticket.service, (ticket.service,)))
+    for ticket in line:
+        found[ticket.id] = sum(passed.get(service, 0) for service in sharing[ticket.service])
         passed[ticket.service] = passed.get(ticket.service, 0) + 1
     return found
 

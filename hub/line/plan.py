@@ -93,8 +93,9 @@ class Plan:
         return frozenset(desk.id for desk in self.desks if service in desk.services)
 
     def shares_desk(self, one: str, other: str) -> bool:
-        """Whether some desk serves both services."""
-        return one == other or not self.serving(one).isdisjoint(self.serving(other))
+        """Whether some desk serves both services. What the plan has lost, every desk takes."""
+        ones, others = self.serving(one), self.serving(other)
+        return one == other or not ones or not others or not ones.isdisjoint(others)
 
 
 # --- the calendar ---------------------------------------------------------------------------

@@ -41,7 +41,7 @@ OTHER_FILES = 200  # that this process needs beside its streams
 IDLE = 60  # seconds that a connection may stand without a word; a stream may for ever
 BODY_WITHIN = 10  # seconds for a request's body to arrive
 ENDING = 1  # seconds for requests under way, at the end
-STREAM = re.compile(r"/(t|line)/([A-Za-z0-9_-]{1,86})/events")
+STREAM = re.compile(r"/(t|line)/([A-Za-z0-9_-]{1,512})/events")
 STREAM_HEAD = (  # its end is the connection's (RFC 9112, 6.3): no chunks, so that what is written is what is read
     "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
     "X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"

@@ -160,6 +160,8 @@ def rule_a_fact_is_checked_by_its_own_keys(wire):
     assert refusal(wire.check, "fact", changed("fact", "fact", "ticket.sold")).startswith("fact: must be one of")
     assert refusal(wire.check, "fact", changed("fact", "fact", ["ticket.issued"])).startswith("fact: must be one of")
     assert refusal(wire.check, "fact", changed("fact", "token", "short")).startswith("token: must be 22")
+    assert refusal(wire.check, "fact", changed("fact", "token", "t" * 513)).startswith("token: must be 22")
+    wire.encode("fact", changed("fact", "token", "t" * 512))
     assert refusal(wire.check, "fact", changed("fact", "ticket", "0b7e")) == "ticket: must be a UUID"
     wire.check("fact", changed("fact", "back_by", "2026-11-24T11:50:00Z"))
 

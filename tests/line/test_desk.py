@@ -7,6 +7,7 @@ import pytest
 from hub.line import commands as c
 from hub.line import errors
 from hub.line.model import DeskStage, Stage
+from hub.line.order import ahead
 from hub.line.plan import DeskPlan
 from tests.line.office import PLAN, Office
 
@@ -246,3 +247,26 @@ def test_an_open_desk_serves_what_the_new_file_says() -> None:
     office.does(c.Adopt("hub", replace(PLAN, desks=(*PLAN.desks[:3], DeskPlan("4", ("padro",))))))
 
     assert office.calls("4") == "P001"
+
+
+def test_a_ticket_for_a_service_that_the_file_has_lost_is_called_in_its_turn_by_any_desk() -> None:
+    office = Office()
+    office.takes("P001", "padro")
+    office.takes("R001", "registre")
+    office.takes("P002", "padro")
+    without = tuple(replace(desk, services=("registre",)) for desk in PLAN.desks)
+
+    office.does(c.Adopt("hub", replace(PLAN, services=PLAN.services[1:], desks=without)))
+
+    assert list(ahead(office.state, office.now).values()) == [0, 1, 2]
+    assert [office.calls("2"), office.calls("1"), office.calls("2")] == ["P001", "R001", "P002"]
+
+
+def test_once_another_file_has_the_service_again_its_own_desks_alone_serve_it() -> None:
+    office = Office()
+    office.takes("P001", "padro")
+    office.does(c.Adopt("hub", replace(PLAN, desks=tuple(replace(desk, services=()) for desk in PLAN.desks))))
+
+    office.does(c.Adopt("hub", PLAN))
+
+    assert [office.desk(desk.id).services for desk in PLAN.desks] == [desk.services for desk in PLAN.desks]

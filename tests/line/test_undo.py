@@ -227,5 +227,5 @@ def test_a_step_taken_back_after_a_new_offices_file_keeps_the_new_services() -> 
 
     undone(office)
 
-    assert office.desk("1").services == ("padro",)
+    assert office.desk("1").services == ("padro", "idcat")  # nobody serves idCAT any more, and somebody has come for it
     assert office.stage("P001") is Stage.CALLED
