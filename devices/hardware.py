@@ -17,6 +17,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import Any
 
 from devices import DeviceError
@@ -162,7 +163,8 @@ def _slip(sheet: Any, pieces: Sequence[Piece], native: bool) -> bytes:
 def _set_line(sheet: Any, line: Line) -> None:
     large = {"custom_size": True, "width": line.size, "height": line.size}
     sheet.set(align="center", bold=line.bold, **(large if line.size > 1 else {"normal_textsize": True}))
-    sheet.text(line.text + "\n")
+    rows = wrap(line.text, sheet.profile.get_columns("a") // line.size, break_on_hyphens=False)
+    sheet.text("\n".join(rows) + "\n")
 
 
 def _sheet(profile: str) -> Any:

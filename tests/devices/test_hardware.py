@@ -77,6 +77,14 @@ def test_an_error_before_the_first_byte_says_so():
     assert not error.value.began and one.port.tickets == []
 
 
+def test_a_line_too_long_for_the_paper_goes_on_in_the_next_at_a_word():
+    one = printer("fake")
+
+    one.print([Line("Your turn may come after closing time, 14:00. You will still be served.")])
+
+    assert b"Your turn may come after closing time,\n14:00. You will still be served.\n" in one.port.tickets[0]
+
+
 def test_a_slip_that_the_printer_cannot_set_is_an_error_before_the_first_byte():
     one = printer("fake")
 

@@ -35,11 +35,11 @@ def test_the_slip_says_everything_in_the_persons_two_languages():
         "",
         "Persones davant vostre: 3",
         "Espera prevista: de 15 a 25 min",
-        "Podeu sortir: sigueu aquí a les 10:18 com a molt tard",
+        "Podeu sortir: torneu abans de les 10:18",
         "",
         "Personas delante de usted: 3",
         "Espera prevista: de 15 a 25 min",
-        "Puede salir: esté aquí a las 10:18 como muy tarde",
+        "Puede salir: vuelva antes de las 10:18",
         "",
         "https://torn.example.cat/t/abc",
         "",
@@ -77,8 +77,8 @@ def test_the_slip_of_an_appointment_says_its_hour_and_where_to_wait():
     assert "Late: called like those without one" in texts(replace(booked, late=True))
 
 
-@pytest.mark.parametrize("key", ["hour", "where", "early", "late_for_it"])
-def test_what_an_appointments_slip_says_fits_into_a_line_of_a_narrow_printer(key):
+@pytest.mark.parametrize("key", ["hour", "where", "early", "late_for_it", "back_by"])
+def test_what_matters_to_who_reads_the_slip_fits_into_a_line_of_a_narrow_printer(key):
     assert [words[key] for words in WORDS.values() if len(words[key].format("10:10")) > 42] == []
 
 
