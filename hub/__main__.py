@@ -30,9 +30,10 @@ from .clock import now
 from .link import Broker
 from .messages.post import BadSettings, from_environment
 from .offices import Fleet, OfficesError, read_offices
+from .personal import caller
 from .store import Store, StoreError, keys, people, staff
 from .store.dump import DumpError
-from .store.store import rebuild_visits
+from .store.store import has_log, rebuild_visits
 from .store.upgrade import upgrade
 from .systemd import say_ready
 
@@ -101,20 +102,22 @@ def public_url(fleet: Fleet, http: tuple[str, int]) -> str:
 
 def _up(chosen: argparse.Namespace) -> int:
     from .up import Up
+    from .web.provider import provider
 
     http = settings.address(chosen.http, settings.HTTP)
     own = None if chosen.broker else settings.address(chosen.mqtt, settings.MQTT)
     broker = Broker(*own) if own else settings.broker(chosen)
     fleet, store = _opened(chosen)
-    return Up(store, fleet, http, own, broker, public_url(fleet, http), from_environment()).run()
+    return Up(store, fleet, http, own, broker, public_url(fleet, http), from_environment(), provider()).run()
 
 
 def _web(chosen: argparse.Namespace) -> int:
+    from .web.provider import provider
     from .web.serve import run
 
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    run(store, fleet, http, settings.broker(chosen), public_url(fleet, http), say_ready)
+    run(store, fleet, http, settings.broker(chosen), public_url(fleet, http), provider(), say_ready)
     return 0
 
 
@@ -148,14 +151,51 @@ def _forecast(chosen: argparse.Namespace) -> int:
 
 
 def _token(chosen: argparse.Namespace) -> int:
-    print(staff.new_token(open_store(chosen), chosen.role, now(), chosen.office))
+    store = open_store(chosen)
+    _must_be_an_office(chosen, store)
+    print(staff.new_token(store, chosen.role, now(), chosen.office, caller()))
     return 0
 
 
+def _must_be_an_office(chosen: argparse.Namespace, store: Store) -> None:
+    """Refuses an office that neither the offices file nor the database knows."""
+    if chosen.office is None:
+        return
+    file = settings.offices_file(chosen.offices)
+    plans = read_offices(file).plans
+    if chosen.office not in plans and not has_log(store, chosen.office):
+        there = ", ".join(plans)
+        raise settings.SettingsError(f"--office {chosen.office}: there is no such office; {file} has {there}")
+
+
 def _user(chosen: argparse.Namespace) -> int:
-    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    staff.add_person(open_store(chosen), chosen.name, password, chosen.role, now(), chosen.office)
-    print(f"{chosen.name} may sign in as {chosen.role}")
+    store, act, name, role, office = open_store(chosen), chosen.act, chosen.name, chosen.role, chosen.office
+    if act == "list":
+        for account in staff.accounts(store, now()):
+            held = ", ".join(f"{what} {at or 'everywhere'}" for at, what in account.roles) or "no role"
+            print(f"{account.name}: {held}; sessions: {account.sessions}")
+        return 0
+    if not name:
+        raise settings.SettingsError(f"user {act}: needs the NAME")
+    if act in ("add", "give") and not role:
+        raise settings.SettingsError(f"user {act}: needs --role")
+    _must_be_an_office(chosen, store)
+    where = office or "every office"
+    if act == "add":
+        password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+        staff.add_person(store, name, password, role, now(), office, caller())
+        print(f"{name} may sign in as {role}")
+    elif act == "give":
+        staff.give_role(store, name, role, now(), office, caller())
+        print(f"{name} is {role} at {where}, and has to sign in again")
+    elif act == "take":
+        staff.take_role(store, name, now(), office, caller())
+        print(f"{name} has no role of their own at {where} any more")
+    elif act == "remove":
+        staff.remove(store, name, now(), caller())
+        print(f"{name} is removed")
+    else:
+        print(f"{name} is signed out of {staff.end_sessions(store, name, now(), caller())} browsers")
     return 0
 
 
@@ -185,6 +225,8 @@ def _people(chosen: argparse.Namespace) -> int:
     store = open_store(chosen)
     if chosen.act == "rekey":
         return personal.rekey(store)
+    if chosen.act == "erased":
+        return personal.erased(store)
     which = personal.Which(chosen.document, chosen.locator)
     if chosen.act == "export":
         return personal.export(store, which)

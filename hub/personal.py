@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,26 +34,36 @@ def export(store: Store, which: Which) -> int:
     _one_of_them(which)
 
     def act(work: Work) -> dict[str, object]:
-        return rights.export(work, which.theirs(work), _who(), now())
+        return rights.export(work, which.theirs(work), caller(), now())
 
     print(json.dumps(store.transact(act), ensure_ascii=False, indent=2))
     return 0
 
 
 def erase(store: Store, fleet: Fleet, which: Which, dry_run: bool) -> int:
-    """Forgets a person, or says what that would be."""
+    """Forgets a person, or says what that would be; the appointments' ids alone go to stdout, for `--erased`."""
     _one_of_them(which)
     at = now()
 
-    def act(work: Work) -> tuple[int, int]:
+    def act(work: Work) -> tuple[list[str], int]:
         some = which.theirs(work)
         if not dry_run:
-            rights.erase(work, fleet.plans, some, _who(), at)
-        return len(some), sum(rights.is_open(one, at) for one in some)
+            rights.erase(work, fleet.plans, some, caller(), at)
+        return [one.id for one in some], sum(rights.is_open(one, at) for one in some)
 
-    count, open = store.transact(act, one_view=False)
+    ids, open = store.transact(act, one_view=False)
     done = "would be" if dry_run else "are"
-    print(f"the personal data of {count} appointments {done} erased, and {open} of them, still to come, cancelled")
+    said = f"the personal data of {len(ids)} appointments {done} erased, and {open} of them, still to come, cancelled"
+    print(said, file=sys.stderr)
+    if not dry_run:
+        print("\n".join(ids))
+    return 0
+
+
+def erased(store: Store) -> int:
+    """Prints the appointments whose data were erased on request: what a restore must leave out."""
+    with store.begin() as connection:
+        print("\n".join(people.erased(connection)))
     return 0
 
 
@@ -61,7 +72,8 @@ def _one_of_them(which: Which) -> None:
         raise SettingsError("people: needs either --document or --locator")
 
 
-def _who() -> str:
+def caller() -> str:
+    """Who gives a command, as it stands in the trail: the operating system's account."""
     return f"{getpass.getuser()} (command line)"[:64]
 
 

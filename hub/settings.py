@@ -44,6 +44,8 @@ KEY = Setting("--key", None, "PEM file of the private key that opens backups; ne
 KEEP = Setting("--keep", "14", "days that a backup is kept")
 ERASED = Setting("--erased", None, "file of the appointments, an id a line, whose data were erased since the backup")
 
+USER_ACTS = ("add", "give", "take", "end", "remove", "list")
+
 COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
     "up": ("everything of the hub on one machine", (DATA, HTTP, MQTT, OFFICES, DATABASE, *BROKERS)),
     "web": ("the pages alone", (DATA, HTTP, OFFICES, DATABASE, *BROKERS)),
@@ -52,8 +54,11 @@ COMMANDS: dict[str, tuple[str, tuple[Setting, ...]]] = {
         "the forecaster alone (run); how good its forecasts were (score)",
         (DATA, OFFICES, DATABASE, *BROKERS),
     ),
-    "token": ("prints a new API token", (DATA, DATABASE)),
-    "user": ("adds a staff account; the password is asked for, or read from stdin", (DATA, DATABASE)),
+    "token": ("prints a new API token", (DATA, OFFICES, DATABASE)),
+    "user": (
+        "adds a staff account (the password is asked for, or read from stdin), changes what it may do, signs it out",
+        (DATA, OFFICES, DATABASE),
+    ),
     "appointments": (
         "takes over the appointments of an old system; forgets whose the old ones were",
         (DATA, OFFICES, DATABASE),
@@ -78,8 +83,8 @@ def parser() -> argparse.ArgumentParser:
             shown = f"{setting.help} (default: {setting.default})" if setting.default else setting.help
             command.add_argument(setting.name, default=setting.default, help=shown)
         if name == "user":
-            command.add_argument("act", choices=("add",), help="what to do")
-            command.add_argument("name", metavar="NAME", help="the account's name")
+            command.add_argument("act", choices=USER_ACTS, help="what to do")
+            command.add_argument("name", metavar="NAME", nargs="?", help="the account's name; of remove, or a token's")
         if name == "backup":
             command.add_argument("folder", metavar="FOLDER", help="where backups are kept")
         if name == "restore":
@@ -100,12 +105,12 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--worlds", type=int, default=6, help="score: how many such offices")
             command.add_argument("--days", type=int, default=8, help="score: days of each, after 20 to learn from")
         if name == "people":
-            command.add_argument("act", choices=("export", "erase", "key", "rekey"), help="what to do")
+            command.add_argument("act", choices=("export", "erase", "erased", "key", "rekey"), help="what to do")
             command.add_argument("--document", help="of whom: the number of a DNI, NIE or passport")
             command.add_argument("--locator", help="or the locator of one of their appointments")
             command.add_argument("--dry-run", action="store_true", help="only says what would be erased")
         if name in ("user", "token"):
-            command.add_argument("--role", required=True, choices=ROLES, help="what it may do")
+            command.add_argument("--role", required=name == "token", choices=ROLES, help="what it may do")
             command.add_argument("--office", help="one office's id; default: every office")
     return top
 

@@ -28,7 +28,7 @@ from hub.link import Broker, Link
 from hub.messages.post import Ways
 from hub.messages.sender import Sender
 from hub.offices import Device, Fleet
-from hub.store import Store, StoreError, Work, answers, appointments, journals, leases, people
+from hub.store import Store, StoreError, Work, answers, appointments, audit, journals, leases, people
 
 from .agenda import Agenda
 from .health import Health
@@ -356,6 +356,7 @@ class Bridge:
     def _forget_what_is_old(self, moment: Moment) -> None:
         self.store.transact(lambda work: answers.forget_old(work, moment))
         self.store.transact(lambda work: appointments.forget_holds(work, moment))
+        self.store.transact(lambda work: audit.forget_old(work, moment))
         for plan in self.fleet.plans.values():
             self.store.transact(partial(people.erase_old, plan=plan, now=moment))
         self._forgotten = moment

@@ -220,6 +220,12 @@ def looks_at(work: Work, some: Iterable[Appointment]) -> list[Look]:
     return [Look(row.at, row.who, row.what, row.appointment) for row in work.connection.execute(query)]
 
 
+def erased(connection: sa.Connection) -> list[str]:
+    """The appointments that were erased on request, by id, in the order of time."""
+    query = sa.select(looks.c.appointment).where(looks.c.what == "erased").order_by(looks.c.at, looks.c.id)
+    return list(dict.fromkeys(connection.execute(query).scalars()))
+
+
 # --- erasing, and other keys ----------------------------------------------------------------
 
 

@@ -102,10 +102,20 @@ staff = Table(
     "staff",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("password", String(200), nullable=False),  # argon2id
-    Column("role", String(16), nullable=False),
-    Column("office", String(64)),  # null: every office
+    Column("password", String(200), nullable=False),  # argon2id; empty for who signs in at a provider
     Column("at", BigInteger, nullable=False),
+    Column("issuer", String(255)),  # with `subject`: who it is at the provider (OpenID Connect Core, 5.7)
+    Column("subject", String(255)),
+    Index("staff_by_subject", "issuer", "subject", unique=True),
+)
+
+# What each account may do where; no office is every office.
+grants = Table(
+    "grants",
+    metadata,
+    Column("staff", String(64), primary_key=True),
+    Column("office", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
 )
 
 tokens = Table(
@@ -125,6 +135,9 @@ sessions = Table(
     Column("staff", String(64), nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("used", BigInteger, nullable=False),
+    Column("exports_until", BigInteger),  # who has just proved again who they are may export until then
+    Column("id_token", Text),  # what the provider said, to sign out there too
+    Index("sessions_by_staff", "staff"),
 )
 
 # Failed sign-ins, so that guessing is slow whichever process is asked.
@@ -208,6 +221,20 @@ looks = Table(
     Column("what", String(40), nullable=False),
     Column("appointment", String(64), nullable=False),
     Index("looks_by_appointment", "appointment"),
+    Index("looks_by_time", "at"),
+)
+
+# What the staff did that stands neither in the log nor among the looks. A trigger refuses changes.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("office", String(64)),  # null: it is of no office
+    Column("about", String(200), nullable=False),  # an account's name, an appointment's id
+    Index("audit_by_time", "at"),
 )
 
 # One row for each day of an office that has bookings: who books locks it. `bookings` grows with every change.

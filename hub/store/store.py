@@ -241,6 +241,13 @@ def _visits_of(office: str, events: Iterable[Event]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
+def has_log(store: Store, office: str) -> bool:
+    """Whether anything ever happened at an office."""
+    with store.begin() as connection:
+        query = sa.select(schema.log.c.seq).where(schema.log.c.stream == office).limit(1)
+        return connection.execute(query).first() is not None
+
+
 def read_events(connection: sa.Connection, office: str, after: int) -> list[Event]:
     """The office's events with a seq above `after`, in order."""
     return [unpack(text) for text in connection.execute(_EVENTS, {"office": office, "after": after}).scalars()]
