@@ -28,6 +28,7 @@ from .offices import Fleet
 from .settings import SettingsError
 from .store import Store
 from .systemd import say_ready, tell
+from .web.provider import Provider
 
 log = structlog.get_logger()
 _fork = multiprocessing.get_context("fork")
@@ -51,6 +52,7 @@ class Up:
         broker: Broker,
         url: str,
         ways: Ways,
+        provider: Provider | None = None,
     ) -> None:
         self.store = store
         self.fleet = fleet
@@ -59,6 +61,7 @@ class Up:
         self.broker = broker
         self.url = url
         self.ways = ways
+        self.provider = provider
         self.stopping = threading.Event()
         self.bridged = _fork.Event()
         self._parts: dict[str, Callable[[], None]] = {
@@ -120,7 +123,7 @@ class Up:
     def _web(self) -> None:
         from .web.serve import run
 
-        run(self.store, self.fleet, self.http, self.broker, self.url)
+        run(self.store, self.fleet, self.http, self.broker, self.url, self.provider)
 
     # --- keeping them alive ---------------------------------------------------------------
 

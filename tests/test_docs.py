@@ -42,7 +42,7 @@ PAGES += [ROOT / "firmware" / "README.md", ROOT / "tests" / "README.md"]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
 
 VERBS = {"route", "get", "post", "put", "patch", "delete"}
-STREAMS = {"/t/<token>/events", "/line/<office>/events"}
+STREAMS = {"/t/<token>/events", "/line/<office>/events", "/staff/<office>/events"}
 
 
 def trees(folder: str) -> Iterator[ast.Module]:

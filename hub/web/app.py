@@ -9,11 +9,13 @@ from hub.offices import Fleet
 from hub.store import Store
 
 from . import (
+    accounts,
     api,
     appointments,
     book,
     booked,
     bookings,
+    door,
     guard,
     labels,
     language,
@@ -26,10 +28,12 @@ from . import (
     scores,
     staff,
     today,
+    trail,
     what_if,
 )
 from .hall import Hall
 from .live import Live
+from .provider import Provider
 
 MOST_BYTES = 64 * 1024  # of a request's body
 AUDIENCES = (
@@ -45,17 +49,21 @@ AUDIENCES = (
     labels,
     today,
     personal,
+    accounts,
+    trail,
     api,
     appointments,
 )
 
 
-def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: str) -> Flask:
+def create_app(
+    store: Store, fleet: Fleet, live: Live, link: Link, public_url: str, provider: Provider | None = None
+) -> Flask:
     """The WSGI application; serve.py serves the streams beside it."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["hall"] = Hall(store, fleet, live, link, public_url)
+    app.extensions["hall"] = Hall(store, fleet, live, link, public_url, provider)
 
     ops.count(app)
     guard.register(app)
@@ -67,16 +75,19 @@ def create_app(store: Store, fleet: Fleet, live: Live, link: Link, public_url: s
     for audience in AUDIENCES:
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
         limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
-    limiter.limit(guard.WRONG_TOKENS, methods=["POST"], deduct_when=guard.not_found)(phone.pages)
-    limiter.limit(guard.WRONG_TOKENS, methods=["GET", "PATCH", "DELETE"], deduct_when=guard.not_found)(
-        appointments.pages
-    )
-    limiter.limit(guard.WRONG_TOKENS, methods=["GET", "POST"], deduct_when=guard.not_found)(mine.pages)
+    guessed = ((phone, ["POST"]), (appointments, ["GET", "PATCH", "DELETE"]), (mine, ["GET", "POST"]))
+    for audience, methods in guessed:
+        for most, key in ((guard.GUESSES, guard.address), (guard.WRONG_TOKENS, guard.by_token)):
+            limiter.limit(most, key_func=key, methods=methods, deduct_when=guard.not_found)(audience.pages)
+    for audience, methods in guessed[1:]:
+        limiter.limit(guard.WRONG_TOKENS, key_func=guard.by_document, methods=methods, deduct_when=guard.not_found)(
+            audience.pages
+        )
     for view, most in (("book.hold", guard.HOLDS), ("book.filled_in", guard.HOLDS), ("book.booked", guard.BOOKINGS)):
         limiter.limit(most, methods=["POST"], exempt_when=guard.other_than(view), deduct_when=guard.done)(book.pages)
-    limiter.limit(guard.SIGN_INS, methods=["POST"])(staff.door)
+    limiter.limit(guard.SIGN_INS, methods=["POST"])(door.pages)
 
     for audience in (*AUDIENCES, ops):
         app.register_blueprint(audience.pages)
-    app.register_blueprint(staff.door)
+    app.register_blueprint(door.pages)
     return app

@@ -26,7 +26,7 @@ from hub.line.errors import Unknown
 from hub.line.model import State
 from hub.line.plan import MINUTE, Moment, Plan, day_of, local
 from hub.offices import RECEPTION_FIRST
-from hub.store import Work, people
+from hub.store import Work, audit, people
 from hub.store import appointments as store
 
 from . import models as m
@@ -135,6 +135,7 @@ def book() -> Response:
             person=whose,
         )
         one = store.book(work, plan, asked, at, terms)
+        _note(work, "booked", one, at)
         return HTTPStatus.CREATED, {**shown(plan, one), "secret": one.secret}
 
     who = asking()
@@ -176,8 +177,10 @@ def move(locator: str) -> Response:
             raise Refused(HTTPStatus.FORBIDDEN, "forbidden", "grace_minutes: is for the staff", "grace_minutes")
         if body.start is not None:
             one = store.move(work, plan, one, moment_of(body.start), at, STAFF if staff else PUBLIC)
+            _note(work, "moved", one, at)
         if body.grace_minutes is not None:
             one = store.change(work, plan, one, at, grace_minutes=body.grace_minutes)
+            _note(work, "late", one, at)
         return one
 
     return _with_own(locator, act)
@@ -187,7 +190,20 @@ def move(locator: str) -> Response:
 @described("Cancels an appointment; its place is free at once.", m.Appointment, query=PROOFS)
 def cancel(locator: str) -> Response:
     """The place is free at once."""
-    return _with_own(locator, store.cancel)
+
+    def act(work: Work, plan: Plan, one: Appointment, at: Moment) -> Appointment:
+        one = store.cancel(work, plan, one, at)
+        _note(work, "cancelled", one, at)
+        return one
+
+    return _with_own(locator, act)
+
+
+def _note(work: Work, what: str, one: Appointment, at: Moment) -> None:
+    """Writes down what the staff did with an appointment; what its owner does is nobody else's."""
+    who = asking()
+    if who is not None and is_staff(one.office):
+        audit.note(work, who.name, what, at, one.office, one.id)
 
 
 def _with_own(locator: str, act: Callable[[Work, Plan, Appointment, Moment], Appointment]) -> Response:

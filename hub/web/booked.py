@@ -16,7 +16,7 @@ from hub.booking.errors import BookingError, NotBookable
 from hub.booking.slots import STAFF, TELEPHONE, Terms
 from hub.clock import now
 from hub.line.plan import Moment, Plan, day_of, local
-from hub.store import Work
+from hub.store import Work, audit
 from hub.store import appointments as store
 
 from . import models as m
@@ -143,10 +143,15 @@ def _number(text: str) -> int | None:
 
 
 def _acted(id: str, act: Act, said: str) -> AnyResponse:
-    one = own(id, "opened")
+    one, by, at = own(id, "opened"), person().name, now()
     plan = hall().plan(one.office)
+
+    def noted(work: Work) -> None:
+        act(work, plan, one, at)
+        audit.note(work, by, said, at, one.office, one.id)
+
     try:
-        hall().store.transact(lambda work: act(work, plan, one, now()), one_view=False)
+        hall().store.transact(noted, one_view=False)
     except BookingError as error:
         return make_response(_one_page(own(id, "opened"), refusal(error)), HTTPStatus.CONFLICT)
     return redirect(url_for(".one", id=id, said=said), HTTPStatus.SEE_OTHER)

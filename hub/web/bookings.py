@@ -38,7 +38,7 @@ from hub.booking.errors import (
 from hub.booking.slots import STAFF, TELEPHONE, Terms, bookable
 from hub.clock import now
 from hub.line.plan import Moment, Plan, day_of, local
-from hub.store import Work, people
+from hub.store import Work, audit, people
 from hub.store import appointments as store
 
 from . import models as m
@@ -207,7 +207,9 @@ def book() -> AnyResponse:
         return _again(plan, services, errors, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def act(work: Work, at: Moment) -> tuple[int, dict[str, Any]]:
-        return HTTPStatus.SEE_OTHER, {"appointment": store.book(work, plan, asked, at, TELEPHONE).id}
+        one = store.book(work, plan, asked, at, TELEPHONE)
+        audit.note(work, person().name, "booked", at, plan.office, one.id)
+        return HTTPStatus.SEE_OTHER, {"appointment": one.id}
 
     body = hashlib.sha256(request.get_data()).hexdigest()
     try:

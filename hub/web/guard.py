@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask_limiter import Limiter
 
+from hub.booking.documents import plain
 from hub.clock import now
+from hub.line.plan import MINUTE, Moment
 from hub.store import staff
-from hub.store.staff import Person
+from hub.store.staff import EVERYWHERE, Person
 
 from .hall import hall
 from .problems import Refused
@@ -27,7 +29,8 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 READS = "1200 per minute"  # from one address: a whole office may be behind one
 WRITES = "120 per minute"
-WRONG_TOKENS = "20 per minute"
+WRONG_TOKENS = "20 per minute"  # from one address for one token, locator or document: so many belong to one person
+GUESSES = "300 per minute"  # from one address, whatever for: there are 10^9 locators, and behind it may be a library
 SIGN_INS = "20 per minute"
 HOLDS = "60 per 10 minutes"  # places kept while forms are filled in: behind one address may be a whole mobile network
 BOOKINGS = "60 per hour"
@@ -64,6 +67,22 @@ def new_limiter() -> Limiter:
 def not_found(response: Response) -> bool:
     """Whether somebody guessed a token wrongly."""
     return response.status_code == HTTPStatus.NOT_FOUND
+
+
+def by_token() -> str:
+    """Where from, and for which ticket or appointment: its neighbours' mistakes are not counted."""
+    said = (request.view_args or {}).get("token") or (request.view_args or {}).get("locator")
+    return _counted(said or request.form.get("locator", ""))
+
+
+def by_document() -> str:
+    """Where from, and for which document: one tried with many locators is counted too."""
+    return _counted("document", request.values.get("document", ""))
+
+
+def _counted(*said: str) -> str:
+    """What stands in the counter: a digest, for it may be a document."""
+    return f"{address()} {staff.digest(' '.join(map(plain, said)))}"
 
 
 def done(response: Response) -> bool:
@@ -137,8 +156,8 @@ def may(who: Person, role: str, office: str | None) -> None:
         raise Refused(HTTPStatus.FORBIDDEN, "forbidden", f"{who.name} may not do this here: it needs a {role}")
 
 
-def signed_in_as(role: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A staff page for whoever has at least this role, at the office that the address names.
+def signed_in_as(role: str, office: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A staff page for whoever has at least this role, at the office that the address names, or else at `office`.
 
     Whoever is not signed in is sent to do so; forms must carry the session's own mark.
     """
@@ -151,7 +170,7 @@ def signed_in_as(role: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
                 return redirect(url_for("door.sign_in", next=back), HTTPStatus.SEE_OTHER)
             if request.method not in SAFE and not hmac.compare_digest(_mark(), csrf().encode()):
                 raise Refused(HTTPStatus.FORBIDDEN, "forged", "the form is not of this session: load the page again")
-            may(person(), role, names.get("office"))
+            may(person(), role, names.get("office") or office)
             return view(**names)
 
         return guarded
@@ -160,6 +179,36 @@ def signed_in_as(role: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 signed_in = signed_in_as("clerk")
+administrator = signed_in_as("admin", EVERYWHERE)
+
+
+def exporting(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A page by which personal data leave: for whoever has proved again, a moment ago, who they are."""
+
+    @wraps(view)
+    def guarded(**names: str) -> Any:
+        if exports_until() is None:
+            form = request.path.rpartition("/")[0]  # a POST is not sent again: its form is shown
+            back = request.full_path.rstrip("?") if request.method in SAFE else form
+            return redirect(url_for("door.confirm", next=back), HTTPStatus.SEE_OTHER)
+        return view(**names)
+
+    return guarded
+
+
+def session() -> str:
+    """The secret of the session that asks."""
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+def minutes_left(until: Moment) -> int:
+    """Whole minutes until then, a begun one counted."""
+    return max(1, -(-(until - now()) // MINUTE))
+
+
+def exports_until() -> Moment | None:
+    """Until when who asks may export personal data; None if they may not."""
+    return staff.exports_until(hall().store, session(), now())
 
 
 def _mark() -> bytes:
@@ -180,7 +229,7 @@ def register(app: Flask) -> None:
     app.extensions["bearers"] = {}
     app.before_request(_same_origin)
     app.after_request(_with_headers)
-    app.jinja_env.globals["csrf"] = csrf
+    app.jinja_env.globals.update(csrf=csrf, exports_until=exports_until, minutes_left=minutes_left)
 
 
 def _same_origin() -> None:

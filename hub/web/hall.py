@@ -26,6 +26,7 @@ from hub.store.visits import find_visit
 
 if TYPE_CHECKING:
     from .live import Live
+    from .provider import Provider
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class Hall:
     live: Live
     link: Link
     public_url: str
+    provider: Provider | None = None
 
     def plan(self, office: str) -> Plan:
         """The office as its file describes it; Unknown if there is none."""

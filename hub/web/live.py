@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,7 +32,7 @@ from hub.line.order import ahead
 from hub.line.plan import Moment
 from hub.link import Link
 from hub.offices import Fleet
-from hub.store import Store, StoreError
+from hub.store import Store, StoreError, staff
 
 from .hall import UNKNOWN, line_of, look, past
 
@@ -103,6 +104,7 @@ class Live:
         self._woken = Event()
         self._looked_at: dict[str, float] = {}  # when an office was looked at last
         self._looks_later: set[str] = set()
+        self.sessions: dict[str, set[socket]] = {}  # the streams of the staff, by their session's digest
         self._streams: list[set[socket]] = [set() for _ in range(COMMENT_EVERY)]
         self._opened = 0
         link.on(wire.line_topic("+"), self._line_came)
@@ -117,6 +119,7 @@ class Live:
         self._waker.start(self._woken.set)
         gevent.spawn(self._follow)
         gevent.spawn(self._keep_alive)
+        gevent.spawn(self._look_at_sessions)
         self._all_changed()
 
     def stop(self) -> None:
@@ -332,6 +335,32 @@ class Live:
         finally:
             office.sockets.discard(sock)
 
+    def follow_staff(self, id: str, secret: str, sock: socket, head: bytes) -> int | None:
+        """The same for somebody of the staff, for as long as their session lasts; the HTTP status if it cannot be."""
+        asked = in_thread(_whose, self.store, secret)
+        if asked is None:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        if asked.who is None or not asked.who.may("clerk", id):
+            return HTTPStatus.UNAUTHORIZED
+        mark = staff.digest(secret)
+        self.sessions.setdefault(mark, set()).add(sock)
+        try:
+            self.follow_line(id, sock, head)
+        finally:
+            self.sessions[mark].discard(sock)
+            if not self.sessions[mark]:
+                del self.sessions[mark]
+        return None
+
+    def _look_at_sessions(self) -> None:
+        """Each second, while there are any: a session that is over, wherever it was ended, has no stream any more."""
+        for _ in self._seconds():
+            marks = set(self.sessions)
+            open = in_thread(staff.still_open, self.store, marks, now()) if marks else set()
+            for mark in marks - open if open is not None else ():
+                for sock in list(self.sessions.get(mark, ())):
+                    cut(sock)
+
     def _hold(self, sock: socket, first: bytes) -> None:
         """Says the first words, then waits for the other end to close; what it says is not heard."""
         self._opened += 1
@@ -359,6 +388,16 @@ def _or_nothing(act: Callable[..., T], *words: Any) -> T | None:
     except StoreError as error:
         log.warning("the database does not answer", act=act.__name__, reason=str(error))
         return None
+
+
+class Asked(NamedTuple):
+    """Whose a session is; None if it is over."""
+
+    who: staff.Person | None
+
+
+def _whose(store: Store, secret: str) -> Asked:
+    return Asked(staff.signed_in(store, secret, now()))
 
 
 class Read(NamedTuple):

@@ -16,7 +16,7 @@ from hub.store import Work, people, rights
 from hub.store.people import Look
 
 from .bookings import covered
-from .guard import person, signed_in_as
+from .guard import exporting, person, signed_in_as
 from .hall import hall
 from .today import which
 
@@ -58,6 +58,7 @@ def show() -> AnyResponse:
 
 @pages.post("/export")
 @signed_in_as("manager")
+@exporting
 def export() -> AnyResponse:
     """All of it as a JSON file, for the person."""
     said, who = _said(), person().name

@@ -16,7 +16,7 @@ from hub.line.plan import Plan, day_of, local
 from hub.store import forecasts
 from hub.store.forecasts import Kept
 
-from .guard import may, person, signed_in
+from .guard import person, signed_in_as
 from .hall import hall
 from .language import named
 
@@ -71,10 +71,9 @@ def of_manager(office: str | None) -> tuple[list[Plan], Plan]:
 
 
 @pages.get("/forecast")
-@signed_in
+@signed_in_as("manager")
 def forecast() -> str:
     """Error, bias and coverage by service, hour and day."""
-    may(person(), "manager", None)
     mine, plan = of_manager(request.args.get("office"))
     asked = request.args.get("days", "")
     days = int(asked) if asked.isascii() and asked.isdigit() and int(asked) in PERIODS else PERIODS[0]

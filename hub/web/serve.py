@@ -1,8 +1,8 @@
 """The web process: streams in gevent's loop, pages in ordinary threads beside it.
 
-Nothing is monkey-patched. A stream (`/t/<token>/events`, `/line/<office>/events`) is a greenlet that
-waits for its end while live.py writes to it; it makes no database call in the loop. Every other
-request is read by a greenlet and answered by Flask in one of gevent's native threads, where SQL,
+Nothing is monkey-patched. A stream (`/t/<token>/events`, `/line/<office>/events`, `/staff/<office>/events`)
+is a greenlet that waits for its end while live.py writes to it; it makes no database call in the loop. Every
+other request is read by a greenlet and answered by Flask in one of gevent's native threads, where SQL,
 locks and time are what they are everywhere.
 """
 
@@ -22,31 +22,36 @@ from email.errors import (
     MissingHeaderBodySeparatorDefect,
 )
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
+from werkzeug.http import parse_cookie
 
 from hub.link import Broker, Link
 from hub.offices import Fleet
 from hub.store import Store
 
 from .app import MOST_BYTES, create_app
+from .guard import SESSION_COOKIE
 from .live import Live
+from .provider import Provider
 
 MOST_STREAMS = 20_000
 OTHER_FILES = 200  # that this process needs beside its streams
 IDLE = 60  # seconds that a connection may stand without a word; a stream may for ever
 BODY_WITHIN = 10  # seconds for a request's body to arrive
 ENDING = 1  # seconds for requests under way, at the end
-STREAM = re.compile(r"/(t|line)/([A-Za-z0-9_-]{1,512})/events")
+STREAM = re.compile(r"/(t|line|staff)/([A-Za-z0-9_-]{1,512})/events")
 STREAM_HEAD = (  # its end is the connection's (RFC 9112, 6.3): no chunks, so that what is written is what is read
     "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
     "X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
     "Connection: close\r\n\r\n"
 )
+NOT_YOURS = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -87,7 +92,7 @@ class Door(WSGIHandler):
     def run_application(self) -> None:
         """Serves a stream until it ends, or has the application answer."""
         found = STREAM.fullmatch(self.environ["PATH_INFO"]) if self.command == "GET" else None
-        follow = self.server.stream(*found.groups()) if found else None
+        follow = self.server.stream(*found.groups(), self.environ.get("HTTP_COOKIE", "")) if found else None
         if follow is None:
             # Whoever asks for an upgrade gets none, and no more of the connection is read than the body.
             self.environ["wsgi.input"] = self.wsgi_input
@@ -116,14 +121,22 @@ class Server(WSGIServer):
         super().init_socket()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def stream(self, kind: str, name: str) -> Callable[[Any, bytes], None] | None:
+    def stream(self, kind: str, name: str, cookies: str) -> Callable[[Any, bytes], None] | None:
         """What serves this stream; None if there is no such office."""
-        if kind == "line" and name not in self.live.offices:
+        if kind != "t" and name not in self.live.offices:
             return None
         if self.live.streams >= self.most_streams:
             return lambda sock, head: sock.sendall(FULL)
+        if kind == "staff":
+            secret = parse_cookie(cookies).get(SESSION_COOKIE, "")
+            return lambda sock, head: self._staff(name, secret, sock, head)
         serve = self.live.follow_ticket if kind == "t" else self.live.follow_line
         return lambda sock, head: serve(name, sock, head)
+
+    def _staff(self, office: str, secret: str, sock: Any, head: bytes) -> None:
+        refused = self.live.follow_staff(office, secret, sock, head)
+        if refused:
+            sock.sendall(NOT_YOURS if refused == HTTPStatus.UNAUTHORIZED else FULL)
 
 
 def _all_files() -> int:
@@ -172,12 +185,13 @@ def run(
     http: tuple[str, int],
     broker: Broker,
     public_url: str,
+    provider: Provider | None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once it accepts connections."""
     link = Link(broker, "web")
     live = Live(store, fleet, link)
-    server = Server(http, create_app(store, fleet, live, link, public_url), live)
+    server = Server(http, create_app(store, fleet, live, link, public_url, provider), live)
     ended = Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(sign, ended.set)

@@ -1,4 +1,4 @@
-"""For the staff: sign-in, the desk by keyboard, reception, the machines. Every form works without script."""
+"""For the staff: the desk by keyboard, reception, the machines. Every form works without script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any
 
 import segno
-import structlog
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
@@ -20,71 +19,21 @@ from hub.line.model import Stage, State
 from hub.line.order import ordered, overdue
 from hub.line.plan import MINUTE
 from hub.offices import Device
-from hub.store import staff
 from hub.store.devices import all_health
-from hub.store.staff import SignInRefused, TooManyTries, digest
+from hub.store.staff import digest
 
 from . import models as m
 from .api import VERBS, give
 from .appointments import visitor
-from .guard import SESSION_COOKIE, address, person, signed_in
+from .guard import person, signed_in
 from .hall import hall
 from .once import done_once
 from .problems import Refused, understood
 
-log = structlog.get_logger()
 pages = Blueprint("staff", __name__, url_prefix="/staff")
-door = Blueprint("door", __name__, url_prefix="/staff")
 SILENT = 180_000  # ms: the bridge writes an unchanged word down every minute or two
 PAPER_URGENCY = {"out": 0, "low": 1, "unknown": 2}
 STATE_URGENCY = {"lost": 0, "degraded": 1}
-
-
-# --- the door -------------------------------------------------------------------------------
-
-
-@door.get("/sign-in")
-def sign_in() -> str:
-    """Asks for name and password."""
-    return render_template("sign_in.html", next=_inside(request.args.get("next")))
-
-
-@door.post("/sign-in")
-def signing_in() -> AnyResponse:
-    """Opens a session, or says why not; a wrong name and a wrong password look alike."""
-    name, password = request.form.get("name", ""), request.form.get("password", "")
-    back = _inside(request.form.get("next"))
-    try:
-        secret = staff.sign_in(hall().store, name, password, now())
-    except TooManyTries as error:
-        return _not_signed_in(back, HTTPStatus.TOO_MANY_REQUESTS, error.seconds)
-    except SignInRefused:
-        log.warning("a sign-in was refused", address=address())
-        return _not_signed_in(back, HTTPStatus.UNAUTHORIZED)
-    response = redirect(back, HTTPStatus.SEE_OTHER)
-    secure = hall().public_url.startswith("https://")
-    response.set_cookie(SESSION_COOKIE, secret, httponly=True, samesite="Lax", secure=secure, path="/staff")
-    return response
-
-
-def _not_signed_in(back: str, status: int, seconds: int | None = None) -> AnyResponse:
-    return make_response(render_template("sign_in.html", next=back, refused=True, seconds=seconds), status)
-
-
-def _inside(target: str | None) -> str:
-    """Where to go after sign-in: a staff page of ours and nothing else."""
-    fine = target and target.startswith("/staff/") and not target.startswith("/staff/sign-")
-    return target if target and fine and target.isprintable() and "\\" not in target else url_for("staff.choose")
-
-
-@pages.post("/sign-out")
-@signed_in
-def sign_out() -> AnyResponse:
-    """Ends the session."""
-    staff.sign_out(hall().store, request.cookies[SESSION_COOKIE])
-    response = redirect(url_for("door.sign_in"), HTTPStatus.SEE_OTHER)
-    response.delete_cookie(SESSION_COOKIE, path="/staff")
-    return response
 
 
 # --- offices --------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from hub.line.errors import LineError, Unknown
 from hub.line.evolve import ENDED
 from hub.line.model import State
 from hub.line.plan import MINUTE, Moment, Plan, day_of
-from hub.store import Work, people
+from hub.store import Work, audit, people
 from hub.store import appointments as store
 
 from . import models as m
@@ -197,6 +197,7 @@ def late(office: str) -> AnyResponse:
     def act(work: Work) -> None:
         one = store.by_id(work, request.form.get("appointment", ""))
         store.change(work, plan, store.for_today([one], plan, at), at, grace_minutes=minutes)
+        audit.note(work, person().name, "late", at, office, one.id)
 
     try:
         hall().store.transact(act, one_view=False)

@@ -15,7 +15,7 @@ from hub.line.plan import Plan, day_of, local
 from hub.offices import minutes as minutes_of
 from hub.store import forecasts
 
-from .guard import may, person, signed_in
+from .guard import person, signed_in_as
 from .hall import hall
 from .language import tenths
 from .scores import of_manager
@@ -37,10 +37,9 @@ class Asked:
 
 
 @pages.get("/what-if")
-@signed_in
+@signed_in_as("manager")
 def what_if() -> str:
     """Waits and idle time as they were, and as they would have been."""
-    may(person(), "manager", None)
     mine, plan = of_manager(request.args.get("office"))
     yesterday = date.fromisoformat(day_of(plan, now())) - timedelta(days=1)
     words = {name: request.args.get(name, "") for name in ("begins", "ends", "opens", "closes", "booked")}

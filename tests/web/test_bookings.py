@@ -21,7 +21,7 @@ from hub.store import appointments as store
 from hub.store import schema
 from tests.booking.conftest import somebody
 
-from .conftest import Web, csrf, where_it_is_noon
+from .conftest import PASSWORD, Web, csrf, where_it_is_noon
 
 DESK = "/staff/bookings"
 TODAY = "/staff/bookings/day/mont-roig"
@@ -435,6 +435,7 @@ def test_a_persons_data_are_shown_and_exported_with_who_looked(web: Web) -> None
     client = web.signed_in("manager")
 
     page = said(client, f"{WHOSE}?lang=en", said="12345678Z").text
+    said(client, "/staff/confirm", password=PASSWORD)
     answer = said(client, f"{WHOSE}/export", said="12345678Z")
 
     kept = json.loads(answer.text)

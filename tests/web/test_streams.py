@@ -260,3 +260,23 @@ def test_a_body_that_never_comes_ends_the_connection(hub: Hub) -> None:
     words = OFFICES + b"Content-Length: 1000\r\n\r\n{"
 
     assert answered(hub, words) == ["408"]
+
+
+def test_the_stream_of_a_session_that_is_ended_elsewhere_ends(hub: Hub) -> None:
+    hub.account("anna", "clerk", "una contrasenya llarga")
+    browser = requests.Session()
+    browser.post(hub.url("/staff/sign-in"), data={"name": "anna", "password": "una contrasenya llarga"}, timeout=10)
+    stream = browser.get(hub.url("/staff/mont-roig/events"), stream=True, timeout=20)
+    lines = stream.iter_lines()
+    assert next(lines) == b"event: line"
+
+    hub.command_line("user", "end", "anna")
+
+    for _ in lines:  # the stream's last words; it ends, or the time limit of 20 s raises
+        pass
+    assert browser.get(hub.url("/staff/mont-roig/events"), timeout=10).status_code == 401
+
+
+def test_a_staff_stream_is_for_who_has_signed_in_alone(hub: Hub) -> None:
+    assert requests.get(hub.url("/staff/mont-roig/events"), timeout=10).status_code == 401
+    assert requests.get(hub.url("/staff/nowhere/events"), timeout=10).status_code == 404

@@ -106,7 +106,8 @@ function watch(element, line) {
     silent[isSo ? "add" : "delete"](`${kind} ${name}`);
     document.querySelector("[data-old]").hidden = silent.size === 0;
   };
-  follow(name, { line }, { old: (since) => say("old", since !== null), lost: (lost) => say("lost", lost) });
+  const ended = () => location.reload();
+  follow(name, { line }, { old: (since) => say("old", since !== null), lost: (lost) => say("lost", lost), ended });
 }
 
 function show({ office, waiting, services }) {

@@ -121,7 +121,11 @@ if (desk) {
   follow(
     desk.dataset.events,
     { line: refresh },
-    { old: (since) => showOld((isOld = since !== null)), lost: (lost) => showOld((isLost = lost)) },
+    {
+      old: (since) => showOld((isOld = since !== null)),
+      lost: (lost) => showOld((isLost = lost)),
+      ended: () => location.reload(),
+    },
   );
   tick();
   setInterval(tick, 1000);

@@ -1,10 +1,10 @@
 // Follows a stream of server-sent events for as long as the page lives. Unlike EventSource it hears the
 // comments too: they prove that the connection is alive, and say whether the hub is there.
 //
-//   follow("/t/…/events", { ticket: show }, { old: (since) => …, lost: (isLost) => … })
+//   follow("/t/…/events", { ticket: show }, { old: (since) => …, lost: (isLost) => …, ended: () => … })
 //
 // `old(since)` is called with the time of the last news when there has been none for too long, and with
-// null when there is again.
+// null when there is again; `ended` when the session of who looks is over.
 
 const SILENT_AFTER = 35000; // ms; a comment comes every 15 s
 const SHORTEST = 500; // ms before the first try again, then doubled, with jitter
@@ -16,7 +16,7 @@ export function now() {
   return Date.now() + ahead;
 }
 
-export function follow(url, on, { old = () => {}, lost = () => {} } = {}) {
+export function follow(url, on, { old = () => {}, lost = () => {}, ended = () => {} } = {}) {
   let heard = Date.now();
   let wait = SHORTEST;
   let connection = null;
@@ -37,6 +37,7 @@ export function follow(url, on, { old = () => {}, lost = () => {} } = {}) {
 
   async function read(signal) {
     const answer = await fetch(url, { signal, headers: { Accept: "text/event-stream" }, cache: "no-store" });
+    if (answer.status === 401) ended();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     ahead = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
