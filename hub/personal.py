@@ -54,7 +54,7 @@ def erase(store: Store, fleet: Fleet, which: Which, dry_run: bool) -> int:
     ids, open = store.transact(act, one_view=False)
     done = "would be" if dry_run else "are"
     said = f"the personal data of {len(ids)} appointments {done} erased, and {open} of them, still to come, cancelled"
-    print(said, file=sys.stderr)
+    print(said, file=sys.stdout if dry_run else sys.stderr)
     if not dry_run:
         print("\n".join(ids))
     return 0

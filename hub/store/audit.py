@@ -30,13 +30,14 @@ ONCE = MINUTE
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that somebody did; `about` is what with: an account, a desk and a number, an appointment's id."""
+    """One thing that somebody did; `about` is what with: an account, a ticket's number, an appointment's id."""
 
     at: Moment
     who: str
     what: str
     office: str | None
     about: str
+    desk: str = ""
 
 
 def note(work: Work, who: str, what: str, at: Moment, office: str | None = None, about: str = "") -> None:
@@ -105,7 +106,9 @@ def _in_the_line(
         event = json.loads(row.event)
         if event["by"] not in nobody and first <= row.at < until and row.kind not in ("day.opened", "office.planned"):
             labels = labels or _labels(connection, office, first, until)
-            yield Entry(row.at, event["by"], row.kind, office, _about(event, labels))
+            ticket = event.get("ticket", "")
+            label = event.get("label") or labels.get(ticket, ticket)
+            yield Entry(row.at, event["by"], row.kind, office, label, event.get("desk", ""))
 
 
 def _day_by_day(office: str, first: Moment, until: Moment) -> sa.Select[Any]:
@@ -126,9 +129,3 @@ def _labels(connection: sa.Connection, office: str, first: Moment, until: Moment
     since, to = (wire.stamp(each)[:10] for each in (first - 48 * HOUR, until + 24 * HOUR))
     query = sa.select(visits.c.ticket, visits.c.label).where(visits.c.office == office, visits.c.day.between(since, to))
     return {row.ticket: row.label for row in connection.execute(query)}
-
-
-def _about(event: dict[str, Any], labels: dict[str, str]) -> str:
-    label = event.get("label") or labels.get(event.get("ticket", ""), event.get("ticket", ""))
-    desk = f"desk {event['desk']}" if "desk" in event else ""
-    return ", ".join(filter(None, (desk, label)))

@@ -81,14 +81,14 @@ def download() -> Response:
 def _as_csv(entries: Iterable[Entry]) -> str:
     text = io.StringIO()
     written = csv.writer(text)
-    written.writerow(("at", "who", "what", "office", "about"))
+    written.writerow(("at", "who", "what", "office", "desk", "about"))
     written.writerows(map(_cells, entries))
     return text.getvalue()
 
 
 def _cells(entry: Entry) -> list[str]:
     """A cell that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection)."""
-    cells = (wire.stamp(entry.at), entry.who, entry.what, entry.office or "", entry.about)
+    cells = (wire.stamp(entry.at), entry.who, entry.what, entry.office or "", entry.desk, entry.about)
     return [f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in cells]
 
 

@@ -433,6 +433,9 @@ def test_the_command_line_exports_and_erases_with_a_dry_run(
     assert said.startswith("the personal data of 1 appointments would be erased")
     personal.erase(desk.store, fleet, which, dry_run=False)
     assert kept(desk, one).person is None
+    assert capsys.readouterr().out == f"{one.id}\n"  # for `restore --erased`
+    personal.erased(desk.store)
+    assert capsys.readouterr().out == f"{one.id}\n"
     with pytest.raises(SettingsError, match="either --document or --locator"):
         personal.export(desk.store, personal.Which(None, None))
 

@@ -176,7 +176,7 @@ def test_the_trail_says_who_did_what_at_which_office_with_what(web: Web) -> None
     found = entries(client)
 
     office = next(name for who, what, name, _ in found if what == "called")
-    assert ("anna", "called", office, "desk 1, P900") in found
+    assert ("anna", "called", office, "Desk 1 P900") in found
     assert ("anna", "signed in", "–", "–") in found
     assert ("unknown name", "sign-in refused", "–", "–") in found
     assert "12345678Z" not in str(found)
