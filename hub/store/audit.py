@@ -20,12 +20,13 @@ from firmware import wire
 from hub.line.events import DayOpened
 from hub.line.plan import HOUR, MINUTE, Moment
 
-from .schema import appointments, audit, log, looks, visits
+from .schema import appointments, audit, log, looks, staff, visits
 from .store import Work
 
 KEPT = 2 * 366 * 24 * HOUR  # the database itself refuses to delete what is younger (migration 0007)
 NOBODY = "?"  # who tried to sign in by a name that no account has: what was typed could be anything
 ONCE = MINUTE
+NOT_STAFF = ("citizen", "hub")  # as the log calls them
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ def _looked(connection: sa.Connection, first: Moment, until: Moment, offices: Co
 def _in_the_line(
     connection: sa.Connection, office: str, first: Moment, until: Moment, machines: Collection[str]
 ) -> Iterator[Entry]:
-    nobody = {*machines, "citizen", "hub"}
+    people = set(
+        connection.execute(sa.select(staff.c.name)).scalars()
+    )  # whoever is called like a machine is no machine
+    nobody = {*machines, *NOT_STAFF} - people
     labels: dict[str, str] = {}
     for row in connection.execute(_day_by_day(office, first, until)):
         event = json.loads(row.event)

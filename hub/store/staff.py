@@ -110,6 +110,8 @@ def add_person(
     _check_role(role)
     if not _is_name(name):
         raise StaffError("name: must be 1 to 64 printable characters")
+    if name in audit.NOT_STAFF:
+        raise StaffError(f"name: {name} is nobody of the staff in the log: choose another one")
     if len(password) < SHORTEST_PASSWORD:
         raise StaffError(f"password: must have at least {SHORTEST_PASSWORD} characters")
     row = {"name": name, "password": _hasher.hash(_bytes(password)), "at": now}
@@ -300,7 +302,8 @@ def _free_name(work: Work, wanted: str) -> str:
     """The name that the provider says; with a number behind if somebody has it already."""
     plain = "".join(filter(str.isprintable, wanted)).strip()[:56] or "?"
     for name in (plain, *(f"{plain} ({n})" for n in range(2, 1000))):
-        if work.connection.execute(sa.select(staff.c.name).where(staff.c.name == name)).first() is None:
+        taken = work.connection.execute(sa.select(staff.c.name).where(staff.c.name == name)).first()
+        if taken is None and name not in (audit.NOBODY, *audit.NOT_STAFF):
             return name
     raise StaffError(f"too many accounts are called {plain}")
 

@@ -86,6 +86,8 @@ def create_app(
     for view, most in (("book.hold", guard.HOLDS), ("book.filled_in", guard.HOLDS), ("book.booked", guard.BOOKINGS)):
         limiter.limit(most, methods=["POST"], exempt_when=guard.other_than(view), deduct_when=guard.done)(book.pages)
     limiter.limit(guard.SIGN_INS, methods=["POST"])(door.pages)
+    for view in ("door.to_provider", "door.came_back"):
+        limiter.limit(guard.TO_PROVIDER, methods=["GET"], exempt_when=guard.other_than(view))(door.pages)
 
     for audience in (*AUDIENCES, ops):
         app.register_blueprint(audience.pages)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from urllib.parse import quote, unquote
 
 import structlog
@@ -78,6 +81,21 @@ def _provider() -> Provider:
     return found
 
 
+@contextmanager
+def _one_of_few() -> Iterator[Provider]:
+    """The provider, spoken to by a few threads at a time: while it is slow, the others go on with the pages."""
+    found = _provider()
+    if not _talking.acquire(blocking=False):
+        raise ProviderAway("too many sign-ins at once")
+    try:
+        yield found
+    finally:
+        _talking.release()
+
+
+_talking = BoundedSemaphore(4)
+
+
 def _callback() -> str:
     return f"{hall().public_url}{url_for('door.came_back')}"
 
@@ -87,7 +105,8 @@ def to_provider() -> AnyResponse:
     """Leads to the provider; `?again` has it ask who it is, even if it knows."""
     back, again, secret = _inside(request.args.get("next")), "again" in request.args, secrets.token_urlsafe(32)
     try:
-        url = _provider().begin(_callback(), secret, again)
+        with _one_of_few() as provider:
+            url = provider.begin(_callback(), secret, again)
     except ProviderAway as error:
         return _away(back, error)
     response = redirect(url, HTTPStatus.SEE_OTHER)
@@ -111,7 +130,8 @@ def came_back() -> AnyResponse:
     try:
         if not secret:
             raise NotVouched("state: no sign-in was begun here, or it took too long")
-        who = _provider().finish(_callback(), secret, request.args, is_again)
+        with _one_of_few() as provider:
+            who = provider.finish(_callback(), secret, request.args, is_again)
         response = _confirmed(who, target) if is_again else _welcome(who, target)
     except ProviderAway as error:
         response = _away(target, error)

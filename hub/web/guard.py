@@ -32,6 +32,7 @@ WRITES = "120 per minute"
 WRONG_TOKENS = "20 per minute"  # from one address for one token, locator or document: so many belong to one person
 GUESSES = "300 per minute"  # from one address, whatever for: there are 10^9 locators, and behind it may be a library
 SIGN_INS = "20 per minute"
+TO_PROVIDER = "60 per minute"  # each asks the provider: a whole office may come at nine
 HOLDS = "60 per 10 minutes"  # places kept while forms are filled in: behind one address may be a whole mobile network
 BOOKINGS = "60 per hour"
 

@@ -24,7 +24,7 @@ from .hall import hall
 
 pages = Blueprint("trail", __name__, url_prefix="/staff/audit")
 SHOWN = 500  # entries on one page: the file has all
-MOST_DAYS = 366
+MOST_DAYS = 92
 KINDS = ("access", "accounts", "data", "appointments", "line")
 
 
@@ -42,20 +42,25 @@ class Asked:
         """As it stands in an address."""
         return {"first": str(self.first), "last": str(self.last), "who": self.who, "kind": self.kind}
 
+    def means(self, entry: Entry) -> bool:
+        """Whether it is of that person and kind."""
+        return self.who in ("", entry.who) and self.kind in ("", kind_of(entry))
+
 
 @pages.get("")
 @signed_in_as("admin")
 def trail() -> str:
     """One day, or some; the newest first."""
     asked, plan = _asked(), _plans()[0]
-    found = _found(asked)
+    everything = _done(asked)
+    found = [entry for entry in everything if asked.means(entry)]
     return render_template(
         "audit.html",
         asked=asked,
         entries=found[::-1][:SHOWN],
         count=len(found),
         most=SHOWN,
-        people=sorted({entry.who for entry in _found(Asked(asked.first, asked.last))}),
+        people=sorted({entry.who for entry in everything}),
         kinds={kind: kind_name(kind) for kind in KINDS},
         said=said,
         plan=plan,
@@ -70,7 +75,7 @@ def trail() -> str:
 def download() -> Response:
     """The same as a CSV file; that it was taken stands in the trail."""
     asked, who = _asked(), person().name
-    found = _found(asked)
+    found = [entry for entry in _done(asked) if asked.means(entry)]
     about = f"{asked.first} – {asked.last}"
     hall().store.transact(lambda work: audit.note(work, who, "trail downloaded", now(), None, about))
     response = Response(_as_csv(found), content_type="text/csv; charset=utf-8")
@@ -116,19 +121,14 @@ def _day(text: str | None, otherwise: date) -> date:
     return min(max(day, date(2000, 1, 1)), date(2200, 1, 1))
 
 
-def _found(asked: Asked) -> list[Entry]:
+def _done(asked: Asked) -> list[Entry]:
+    """All that was done on those days, as far as it is who asks to see."""
     plan = _plans()[0]
     mine = [id for id in hall().fleet.plans if person().may("admin", id)]
     first, until = _midnight(plan, asked.first), _midnight(plan, asked.last + timedelta(days=1))
+    everywhere, machines = person().may("admin", EVERYWHERE), list(hall().fleet.devices)
     with hall().store.one_view() as connection:
-        found = audit.trail(
-            connection, first, until, mine, person().may("admin", EVERYWHERE), list(hall().fleet.devices)
-        )
-    return [
-        entry
-        for entry in found
-        if (not asked.who or entry.who == asked.who) and (not asked.kind or kind_of(entry) == asked.kind)
-    ]
+        return audit.trail(connection, first, until, mine, everywhere, machines)
 
 
 def _midnight(plan: Plan, day: date) -> Moment:

@@ -5,7 +5,7 @@ from argon2 import PasswordHasher
 
 from hub.line.plan import HOUR, MINUTE
 from hub.store import Store, schema, staff
-from hub.store.staff import Person, SignInRefused, StaffError, TooManyTries
+from hub.store.staff import Identity, Person, SignInRefused, StaffError, TooManyTries
 from tests.store.mornings import NINE, rows
 from tests.store.test_log import together
 
@@ -167,6 +167,7 @@ def test_a_new_password_ends_the_sessions_and_the_waiting(store: Store, anna: Pe
         ("a\x00b", PASSWORD, "clerk", "name: must be 1 to 64 printable characters"),
         ("n" * 65, PASSWORD, "clerk", "name: must be 1 to 64 printable characters"),
         ("anna", "too short", "clerk", "password: must have at least 10 characters"),
+        ("hub", PASSWORD, "clerk", "name: hub is nobody of the staff in the log"),
     ],
 )
 def test_an_account_that_cannot_be_made_says_why(
@@ -203,3 +204,97 @@ def test_a_higher_role_may_do_what_a_lower_one_may(role: str, needed: str, may: 
 )
 def test_a_person_of_one_office_acts_in_that_office(own: str, asked: str | None, may: bool) -> None:
     assert Person("anna", ((own, "clerk"),)).may("clerk", asked) == may
+
+
+# --- roles by office, and accounts of a provider ----------------------------------------------
+
+
+def vouched(*roles: tuple[str, str], subject: str = "1", name: str = "anna") -> Identity:
+    return Identity("https://idp", subject, name, roles, "its token")
+
+
+def test_each_office_has_its_own_role_and_a_change_ends_the_sessions(store: Store, anna: Person) -> None:
+    before = staff.sign_in(store, "anna", PASSWORD, NINE)
+
+    staff.give_role(store, "anna", "manager", NINE, "miami-platja")
+    after = staff.sign_in(store, "anna", PASSWORD, NINE)
+
+    assert staff.signed_in(store, before, NINE) is None
+    assert staff.signed_in(store, after, NINE) == Person("anna", (("miami-platja", "manager"), ("mont-roig", "clerk")))
+
+
+def test_who_has_no_role_left_is_nobody(store: Store, anna: Person) -> None:
+    staff.take_role(store, "anna", NINE, "mont-roig")
+
+    secret = staff.sign_in(store, "anna", PASSWORD, NINE)
+
+    assert staff.signed_in(store, secret, NINE) is None
+    with pytest.raises(StaffError, match="anna has no role at mont-roig"):
+        staff.take_role(store, "anna", NINE, "mont-roig")
+
+
+def test_a_providers_account_has_no_password(store: Store) -> None:
+    staff.sign_in_by(store, vouched(("", "clerk")), NINE)
+
+    for password in ("", PASSWORD):
+        with pytest.raises(SignInRefused):
+            staff.sign_in(store, "anna", password, NINE)
+    with pytest.raises(StaffError, match="anna signs in with https://idp, without a password"):
+        staff.add_person(store, "anna", PASSWORD, "admin", NINE)
+
+
+def test_of_two_first_sign_ins_at_once_there_is_one_account(store: Store, other: Store) -> None:
+    who = vouched(("", "clerk"))
+
+    together(*(lambda s=s: staff.sign_in_by(s, who, NINE) for s in (store, other) * 3))
+
+    assert [account.name for account in staff.accounts(store, NINE)] == ["anna"]
+
+
+@pytest.mark.parametrize("name", ["hub", "citizen", "?", "\x00", "anna"])
+def test_a_name_that_another_has_or_that_is_nobodys_gets_a_number(store: Store, anna: Person, name: str) -> None:
+    secret = staff.sign_in_by(store, vouched(("", "clerk"), name=name), NINE)
+
+    found = staff.signed_in(store, secret, NINE)
+
+    assert found is not None
+    assert found.name.endswith(" (2)")
+
+
+def test_exports_are_open_for_ten_minutes_in_one_session(store: Store, anna: Person) -> None:
+    here, there = (staff.sign_in(store, "anna", PASSWORD, NINE) for _ in range(2))
+
+    staff.confirm(store, here, "anna", PASSWORD, NINE)
+
+    assert staff.exports_until(store, here, NINE + 10 * MINUTE - 1) == NINE + 10 * MINUTE
+    assert staff.exports_until(store, here, NINE + 10 * MINUTE) is None
+    assert staff.exports_until(store, there, NINE) is None
+
+
+def test_a_wrong_password_opens_no_exports_and_counts_like_any_other(store: Store, anna: Person) -> None:
+    secret = staff.sign_in(store, "anna", PASSWORD, NINE)
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            staff.confirm(store, secret, "anna", "not the password", NINE)
+
+    with pytest.raises(TooManyTries):
+        staff.confirm(store, secret, "anna", PASSWORD, NINE)
+    assert staff.exports_until(store, secret, NINE) is None
+
+
+def test_only_sessions_that_are_open_are_still_open(store: Store, anna: Person) -> None:
+    first, second = (staff.sign_in(store, "anna", PASSWORD, NINE) for _ in range(2))
+    marks = {staff.digest(first), staff.digest(second), staff.digest("made up")}
+
+    staff.sign_out(store, first, NINE)
+
+    assert staff.still_open(store, marks, NINE) == {staff.digest(second)}
+    assert staff.still_open(store, marks, NINE + 13 * HOUR) == set()
+
+
+def test_a_token_is_removed_by_its_name(store: Store) -> None:
+    token = staff.new_token(store, "clerk", NINE)
+
+    staff.remove(store, staff.bearer(store, token).name, NINE)
+
+    assert staff.bearer(store, token) is None

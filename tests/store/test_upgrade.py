@@ -6,8 +6,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from hub.store import Store, StoreError, schema
-from hub.store.upgrade import HEAD, MIGRATIONS, upgrade
+from hub.store import Store, StoreError, schema, staff
+from hub.store.upgrade import HEAD, MIGRATIONS, shape, upgrade
 from tests.store.mornings import opens, takes
 from tests.store.test_log import together
 
@@ -51,3 +51,18 @@ def test_a_database_newer_than_the_program_is_left_alone(store: Store) -> None:
 
     with pytest.raises(StoreError, match=rf"the database is of a newer version \(9999\) than this program \({HEAD}\)"):
         upgrade(store)
+
+
+def test_accounts_of_older_versions_keep_their_role_at_their_office(database: str) -> None:
+    store = Store(database)
+    shape(store, "0006")
+    with store.begin(write=True) as connection:
+        for name, role, office in (("anna", "clerk", "mont-roig"), ("root", "admin", None)):
+            values = {"name": name, "password": "x", "role": role, "office": office, "at": 0}
+            connection.execute(sa.text("INSERT INTO staff VALUES (:name, :password, :role, :office, :at)"), values)
+
+    upgrade(store)
+
+    held = {account.name: account.roles for account in staff.accounts(store, 0)}
+    assert held == {"anna": (("mont-roig", "clerk"),), "root": (("", "admin"),)}
+    store.dispose()
