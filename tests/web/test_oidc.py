@@ -83,7 +83,10 @@ def signs_in(town: Web, idp: Idp, name: str = "anna", client: FlaskClient | None
     return client.get(idp.goes_through(started.headers["Location"], name), headers={"Accept-Language": "en"})
 
 
-@pytest.mark.parametrize(("language", "said"), [("ca", "Entreu amb"), ("es", "Entrar con"), ("en", "Sign in with")])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ca", "Entreu amb"), ("es", "Entrar con"), ("en", "Sign in with"), ("fr", "Se connecter avec")],
+)
 def test_the_page_has_one_button_for_the_provider_beside_the_password(town: Web, language: str, said: str) -> None:
     page = town.client().get(f"/staff/sign-in?lang={language}").text
 
