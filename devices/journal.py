@@ -78,6 +78,11 @@ class Journal:
         return max(0, self.last - self.stored)
 
     @property
+    def unsent_since(self) -> int | None:
+        """When the oldest of them happened, in ms since 1970; None if there is none."""
+        return self._one("SELECT at FROM facts WHERE seq > ? ORDER BY seq LIMIT 1", self.stored)
+
+    @property
     def day(self) -> str | None:
         """The last day for which it numbered; None on a new card."""
         return self._remembered("known") or None

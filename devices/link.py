@@ -31,6 +31,7 @@ BEAT_LASTS = 6.0  # seconds: a beat comes every 2, so two may get lost
 STATE_EVERY = 30.0  # seconds
 NOTHING_OF_ITS_OWN = {"paper": "unknown", "unsent": 0}  # what a machine without printer and journal says of them
 CALM = 1.0  # seconds between two documents that differ only in what is unsent
+CALMLY = {"unsent", "unsent_since"}  # what changes with every ticket, twice
 KEEPALIVE = 15  # seconds: the broker tells the others that we are lost after one and a half of it
 CONNECTING = 5.0  # seconds to wait for the broker's first word
 FIRST_DELAYS = (0.2, 0.5, 1.0, 2.0)  # seconds; then doubled up to LONGEST_DELAY
@@ -127,10 +128,10 @@ class Link:
         return client.publish(topic, payload, qos=1).rc == mqtt.MQTT_ERR_SUCCESS
 
     def report(self, **changes: Any) -> None:
-        """Changes keys of the state document (state, paper, unsent) and tells the hub."""
+        """Changes keys of the state document (state, paper, unsent, unsent_since) and tells the hub."""
         if any(self._state.get(key) != value for key, value in changes.items()):
             self._state = {**self._state, **changes}
-            self._urgent |= set(changes) != {"unsent"}  # what is unsent changes with every ticket, twice
+            self._urgent |= not set(changes) <= CALMLY
             self._stale_state = True
             self._wake.set()
 

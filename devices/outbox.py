@@ -42,7 +42,8 @@ class Outbox:
             if not self._link.publish(self._topic, "fact", fact):
                 break
             self._sent = fact["seq"]
-        self._link.report(unsent=self._journal.unsent)
+        since = self._journal.unsent_since
+        self._link.report(unsent=self._journal.unsent, unsent_since=since and wire.stamp(since))
 
     def send_again(self) -> None:
         """Sends everything again that the hub has not stored."""

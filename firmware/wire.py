@@ -415,7 +415,7 @@ def is_uuid(value):
 SCALARS["token"] = (lambda v: is_url_safe(v, 22, 512), "must be 22 to 512 URL-safe characters")
 SCALARS["uuid"] = (is_uuid, "must be a UUID")
 
-MESSAGES["state"][1].update({"paper?": PAPERS, "unsent?": "whole"})
+MESSAGES["state"][1].update({"paper?": PAPERS, "unsent?": "whole", "unsent_since?": "time?"})
 MESSAGES["line"] = (
     LARGE,
     {
@@ -426,6 +426,7 @@ MESSAGES["line"] = (
         "open": "yes",
         "paused": "text?",
         "waiting": "whole",
+        "events?": "whole",
         "services": {"*": {"waiting": "whole", "wait": _WAIT}},
         "desks": {"*": {"state": DESK_STATES, "label": "label?"}},
         "calls": [_CALL],

@@ -20,6 +20,7 @@ from hub.settings import COMMANDS
 from hub.store import Store
 from hub.web.app import create_app
 from hub.web.live import Live
+from hub.web.metrics import GAUGES
 from hub.web.serve import STREAM
 from provisioning import fleet
 from provisioning.__main__ import COMMANDS as PROVISIONING
@@ -203,6 +204,13 @@ def test_every_address_of_the_bench_is_in_the_docs() -> None:
 
     assert found
     assert undocumented(found) == []
+
+
+def test_every_metric_is_in_the_docs_with_what_it_is_told_apart_by() -> None:
+    page = (ROOT / "docs" / "hub.md").read_text(encoding="utf-8")
+    missing = [f"{name}{{{','.join(labels)}}}" if labels else name for name, (_, labels) in GAUGES.items()]
+
+    assert [each for each in missing if f"`{each}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

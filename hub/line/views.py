@@ -50,6 +50,7 @@ def line_document(state: State, now: Moment, stamp: Any, expected: Expected = UN
         "open": is_open(state.plan, now),
         "paused": state.paused.message if state.paused else None,
         "waiting": sum(count.values()),
+        "events": state.seq,
         "services": {id: {"waiting": number, "wait": expected.services.get(id)} for id, number in count.items()},
         "desks": {desk.id: _sign(state, desk) for desk in desks(state)},
         "calls": calls(state, stamp),

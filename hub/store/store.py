@@ -253,6 +253,12 @@ def read_events(connection: sa.Connection, office: str, after: int) -> list[Even
     return [unpack(text) for text in connection.execute(_EVENTS, {"office": office, "after": after}).scalars()]
 
 
+def oldest_after(connection: sa.Connection, office: str, seq: int) -> Moment | None:
+    """When the first event above `seq` happened; None if there is none."""
+    query = sa.select(schema.log.c.at).where(schema.log.c.stream == office, schema.log.c.seq > seq)
+    return connection.execute(query.order_by(schema.log.c.seq).limit(1)).scalar()
+
+
 # Statements that are made once cost half of those made each time.
 _EVENTS = (
     sa.select(schema.log.c.event)

@@ -19,6 +19,7 @@ from . import (
     guard,
     labels,
     language,
+    metrics,
     mine,
     ops,
     personal,
@@ -63,9 +64,9 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["hall"] = Hall(store, fleet, live, link, public_url, provider)
+    hall = app.extensions["hall"] = Hall(store, fleet, live, link, public_url, provider)
 
-    ops.count(app)
+    metrics.count(app, hall)
     guard.register(app)
     language.register(app)
     problems.register(app)

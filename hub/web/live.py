@@ -98,6 +98,7 @@ class Live:
         self.offices = {id: Office() for id in fleet.plans}
         self.strangers: dict[str, Watched] = {}  # tokens that are not of today
         self.hub_here = True  # until it has been silent for too long
+        self.relayed: dict[str, int] = {}  # by office: the last event that a line from the broker knew of
         self._lines: dict[str, dict[str, Any]] = {}  # came from the broker, not shown yet
         self._beat = time.monotonic()
         self._changed: set[str] = set()
@@ -132,6 +133,11 @@ class Live:
         """How many streams are open."""
         return sum(map(len, self._streams))
 
+    @property
+    def boards(self) -> int:
+        """How many of them follow an office's line: boards and staff pages. The others are phones."""
+        return sum(len(office.sockets) for office in self.offices.values())
+
     def line(self, office: str) -> dict[str, Any] | None:
         """The office's line document as it was published last, or None."""
         return self.offices[office].line
@@ -150,6 +156,7 @@ class Live:
             log.warning("a line document was refused", topic=topic, reason=str(error))
             return
         if office in self.offices:
+            self.relayed[office] = document.get("events", 0)
             self._lines[office] = document
             self.note(office)
 

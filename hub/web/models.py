@@ -302,6 +302,7 @@ class Line(BaseModel):
     open: bool
     paused: str | None
     waiting: int
+    events: int
     services: dict[str, LineService]
     desks: dict[str, LineDesk]
     calls: list[LineCall]

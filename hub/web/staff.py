@@ -19,7 +19,7 @@ from hub.line.model import Stage, State
 from hub.line.order import ordered, overdue
 from hub.line.plan import MINUTE
 from hub.offices import Device
-from hub.store.devices import all_health
+from hub.store.devices import all_health, is_silent
 from hub.store.staff import digest
 
 from . import models as m
@@ -31,7 +31,6 @@ from .once import done_once
 from .problems import Refused, understood
 
 pages = Blueprint("staff", __name__, url_prefix="/staff")
-SILENT = 180_000  # ms: the bridge writes an unchanged word down every minute or two
 PAPER_URGENCY = {"out": 0, "low": 1, "unknown": 2}
 STATE_URGENCY = {"lost": 0, "degraded": 1}
 
@@ -183,8 +182,7 @@ def devices() -> str:
 
 def _device(device: Device, said: tuple[dict[str, Any], int], at: int) -> dict[str, Any]:
     health, heard = said
-    silent = at - heard > SILENT
-    state = "lost" if silent else health.get("state", "lost")
+    state = "lost" if is_silent(heard, at) else health.get("state", "lost")
     paper = health.get("paper", "unknown") if device.kind == "dispenser" else None
     urgency = (PAPER_URGENCY.get(paper, 3) if paper else 3, STATE_URGENCY.get(state, 2))
     return {"device": device, "state": state, "paper": paper, "heard": heard, "health": health, "urgency": urgency}

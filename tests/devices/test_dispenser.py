@@ -683,6 +683,16 @@ def test_a_lost_fact_does_not_flood_the_hub(live, hub):
     assert len(hub.labels()) == 100 and len(hub.of("fact")) < 200
 
 
+def test_the_hub_is_told_since_when_a_fact_waits_to_be_stored(live, hub):
+    hub.deaf = True
+
+    fact = live.pressed("padro")
+
+    wait_until(lambda: hub.of("state")[-1].get("unsent_since") == fact["at"], what="the state document")
+    hub.deaf = False
+    wait_until(lambda: hub.of("state")[-1].get("unsent_since", "") is None, 20, "that nothing waits any more")
+
+
 def test_no_more_than_twenty_facts_are_in_flight(live, hub):
     hub.deaf = True
 

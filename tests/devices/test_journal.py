@@ -155,6 +155,18 @@ def test_what_the_hub_has_stored_is_sent_again_if_it_goes_back(journal):
     assert (unsent, journal.unsent, journal.facts(journal.stored, 9)[0]["seq"]) == (0, 3, 3)
 
 
+def test_a_journal_knows_since_when_its_oldest_fact_waits_to_be_stored(journal):
+    issue(journal, at=NOW)
+    issue(journal, at=NOW + 5000)
+
+    first = journal.unsent_since
+    journal.acknowledge(journal.name, 1)
+    second = journal.unsent_since
+    journal.acknowledge(journal.name, 2)
+
+    assert (first, second, journal.unsent_since) == (NOW, NOW + 5000, None)
+
+
 def test_a_hub_that_names_another_journal_has_nothing_of_this_one(journal):
     issue(journal)
     journal.acknowledge(journal.name, 1)

@@ -179,7 +179,7 @@ def test_the_process_is_alive_and_says_what_it_counts(web: Web) -> None:
     assert web.client().get("/healthz").status_code == 200
     metrics = web.client().get("/metrics").text
     assert 'torn_requests_total{audience="public",status="200"} 1.0' in metrics
-    assert "torn_streams 0.0" in metrics
+    assert 'torn_streams{kind="phone"} 0.0' in metrics
 
 
 def test_the_home_page_says_which_offices_are_open(web: Web) -> None:
