@@ -144,6 +144,7 @@ def _forecast(chosen: argparse.Namespace) -> int:
 
     fleet, store = _opened(chosen)
     forecaster = Forecaster(store, fleet, settings.broker(chosen))
+    forecaster.ready = cache(say_ready)
     signal.signal(signal.SIGTERM, forecaster.stop)
     signal.signal(signal.SIGINT, forecaster.stop)
     forecaster.run()

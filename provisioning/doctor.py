@@ -108,7 +108,7 @@ def installed_faults(made: Mapping[str, bytes], root: Path) -> Iterator[Fault]:
     """What differs, on the hub's machine, from what was made for it."""
     for path, body in sorted(made.items()):
         place = root / path.removeprefix("hub/")
-        if path.startswith("hub/etc/"):
+        if path.startswith(("hub/etc/", "hub/usr/")):
             yield from _installed(place, body)
 
 

@@ -17,10 +17,13 @@ FIRST_PORT = 8080  # of the pages, behind nginx
 DATABASES = {"sqlite": "--data /var/lib/torn", "postgresql": "--database postgresql:///torn?host=/run/postgresql"}
 JOURNAL = "[Journal]\nSystemMaxUse=1G\nMaxRetentionSec=3month\n"
 BACKUPS, KEEP_DAYS = "/var/backups/torn", 14  # as long as a dispenser keeps what it has given
+# Root's alone: systemd hands a unit those that it needs, in memory (systemd.exec(5), LoadCredential).
+SECRETS = {name: f"LoadCredential={name}:/etc/torn/{name}" for name in ("people.keys", "hub.key")}
 # The keys of people's data; and, made by hand if at all, by which ways messages go out (TORN_SMTP and the like).
-SECRETS = ("Environment=TORN_KEYS=/etc/torn/people.keys", "EnvironmentFile=-/etc/torn/hub.env")
+PEOPLE = (SECRETS["people.keys"], "Environment=TORN_KEYS=%d/people.keys", "EnvironmentFile=-/etc/torn/hub.env")
+GIVES_WAY = ("SystemCallFilter=setpriority",)  # the forecaster leaves the processor to the others
 PYTHON = "/opt/torn/.venv/bin/python"
-PROOF = "--broker-ca /etc/torn/ca.pem --broker-certificate /etc/torn/hub.pem --broker-key /etc/torn/hub.key"
+PROOF = "--broker-ca /etc/torn/ca.pem --broker-certificate /etc/torn/hub.pem --broker-key %d/hub.key"
 
 
 def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
@@ -34,6 +37,7 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
         **{f"etc/systemd/system/{name}": text for name, text in hub_units(fleet).items()},
         "etc/systemd/system/torn-backup.service": backup_unit(fleet),
         "etc/systemd/system/torn-backup.timer": units.timer("a backup", "*-*-* 07..21:00"),
+        "usr/local/sbin/torn": _filled("torn.txt", {"where": DATABASES[fleet.hub.database]}),
         "install": script(fleet),
     }
     return {
@@ -46,11 +50,11 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
 
 
 def processes(fleet: Fleet) -> list[str]:
-    """The units that are the hub: one, or as many web and bridge processes as the fleet's file asks for."""
+    """The units that are the hub: one, or a forecaster and as many web and bridge processes as the file asks for."""
     if fleet.hub.web + fleet.hub.bridge == 2:
         return ["torn-hub.service"]
     bridges = [f"torn-bridge@{n}.service" for n in range(1, fleet.hub.bridge + 1)]
-    return bridges + [f"torn-web@{port}.service" for port in _ports(fleet)]
+    return [*bridges, *(f"torn-web@{port}.service" for port in _ports(fleet)), "torn-forecast.service"]
 
 
 def _ports(fleet: Fleet) -> range:
@@ -60,22 +64,24 @@ def _ports(fleet: Fleet) -> range:
 def hub_units(fleet: Fleet) -> dict[str, str]:
     """The files of those units, by name; one with @ is for as many processes as one likes."""
     if processes(fleet) == ["torn-hub.service"]:
-        return {"torn-hub.service": _hub_unit(fleet, "the hub", "up", f"127.0.0.1:{FIRST_PORT}", "WatchdogSec=60")}
+        own = f"127.0.0.1:{FIRST_PORT}"
+        return {"torn-hub.service": _hub_unit(fleet, "the hub", f"up --http {own}", "WatchdogSec=60", *GIVES_WAY)}
     own = f"{public_host(fleet)}:443"  # a bridge has no pages; this is what the paper's code points to
     return {
-        "torn-bridge@.service": _hub_unit(fleet, "bridge %i", "bridge", own),
-        "torn-web@.service": _hub_unit(fleet, "pages at port %i", "web", "127.0.0.1:%i"),
+        "torn-bridge@.service": _hub_unit(fleet, "bridge %i", f"bridge --http {own}"),
+        "torn-web@.service": _hub_unit(fleet, "pages at port %i", "web --http 127.0.0.1:%i"),
+        "torn-forecast.service": _hub_unit(fleet, "the forecast", "forecast run", *GIVES_WAY),
     }
 
 
-def _hub_unit(fleet: Fleet, about: str, part: str, http: str, *more: str) -> str:
+def _hub_unit(fleet: Fleet, about: str, command: str, *more: str) -> str:
     """It is ready when broker and database are, and waits for them; mosquitto and nginx are on this machine."""
-    where = f"{DATABASES[fleet.hub.database]} --offices /etc/torn/offices.toml --http {http}"
+    where = f"{DATABASES[fleet.hub.database]} --offices /etc/torn/offices.toml"
     service = (
         "Type=notify",
-        f"ExecStart={PYTHON} -m hub {part} {where} --broker mqtts://127.0.0.1:{HUB} {PROOF}",
-        *more,
-        *SECRETS,
+        f"ExecStart={PYTHON} -m hub {command} {where} --broker mqtts://127.0.0.1:{HUB} {PROOF}",
+        SECRETS["hub.key"],
+        *PEOPLE,
         "TimeoutStartSec=infinity",
         "TimeoutStopSec=10",
         *units.ALIVE,
@@ -84,6 +90,7 @@ def _hub_unit(fleet: Fleet, about: str, part: str, http: str, *more: str) -> str
         "StateDirectoryMode=0700",
         "LimitNOFILE=65536",  # one for each phone
         *units.HARDENED,
+        *more,
         *units.NO_HARDWARE,
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
         "IPAddressDeny=any",
@@ -101,7 +108,7 @@ def backup_unit(fleet: Fleet) -> str:
         "Type=oneshot",
         f"ExecStart={PYTHON} -m hub backup {BACKUPS} {how}",
         "Nice=10",
-        *SECRETS,
+        *PEOPLE,
         "User=torn",
         "StateDirectory=torn",
         "StateDirectoryMode=0700",

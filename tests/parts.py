@@ -151,7 +151,7 @@ class Hub(Process):
     """The whole hub in one process group, its data in `folder`; `http` and `mqtt` are its ports.
 
     `broker` and `database` are addresses; without them the hub brings its own broker and its own SQLite file.
-    `part` may be "web" or "bridge" instead of "up": that part alone.
+    `part` may be "web", "bridge" or "forecast run" instead of "up": that part alone.
     """
 
     def __init__(
@@ -167,12 +167,12 @@ class Hub(Process):
         self.folder, self.part, self.http, self.mqtt = folder, part, free_port(), free_port()
         self.where: list[object] = ["--database", database] if database else ["--data", folder]
         doors: list[object] = ["--broker", broker] if broker else ["--mqtt", f"127.0.0.1:{self.mqtt}"]
-        doors += [] if part == "bridge" else ["--http", f"127.0.0.1:{self.http}"]
+        doors += [] if part in ("bridge", "forecast run") else ["--http", f"127.0.0.1:{self.http}"]
         doors += ["--data", folder] if database else []
-        super().__init__("-m", "hub", part, *self.where, *doors, "--offices", offices, environment=environment)
+        super().__init__("-m", "hub", *part.split(), *self.where, *doors, "--offices", offices, environment=environment)
 
     def start(self, ready: str = "ready", seconds: float = 20) -> "Hub":
-        """Starts it and waits until it serves; a bridge alone has nothing to wait for."""
+        """Starts it and waits until it serves; a bridge or forecaster alone has nothing to wait for."""
         super().start(ready if self.part == "up" else "", seconds)
         if self.part == "web":
             wait_until(lambda: listens(self.http), seconds, "the web process's port")

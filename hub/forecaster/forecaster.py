@@ -54,12 +54,13 @@ class Forecaster:
         self.offices = {id: Followed(store, plan) for id, plan in fleet.plans.items()}
         self.term: int | None = None
         self.stopping = threading.Event()
+        self.ready: Callable[[], None] = lambda: None  # called while it works, or another one does
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_turn = 0.0
 
     def run(self) -> None:
         """Works until `stop` is called; no error ends it."""
-        os.nice(NICENESS)
+        self._safely(os.nice, NICENESS)
         self.link.on(wire.line_topic("+"), self._changed)
         self.link.on(wire.appended_topic("+"), self._changed)
         self.link.on_connected(self._all_due)
@@ -69,6 +70,8 @@ class Forecaster:
             if time.monotonic() >= self._next_turn:
                 self._next_turn = time.monotonic() + TURN
                 self._safely(self._turn)
+                if self.link.connected:
+                    self.ready()
             if self.term is not None and self.link.connected:
                 self._work()
         self._safely(self._give_back)

@@ -91,7 +91,7 @@ class FreshDebian:
         self.start(host, "mosquitto", "-c", "/etc/mosquitto/mosquitto.conf", log="mosquitto.log")
         self.start(host, "nginx", "-g", "daemon off;", log="nginx.log")
         unit = (self.root / "etc/systemd/system/torn-hub.service").read_text()
-        command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].split()
+        command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].replace("%d", self._handed(unit)).split()
         self.start(host, "setpriv", "--reuid=torn", "--regid=torn", "--init-groups", *command, log="hub.log")
         log = self.root.parent / "hub.log"
         try:
@@ -100,6 +100,16 @@ class FreshDebian:
             said = [path.read_text()[-2000:] for path in sorted(self.root.parent.glob("*.log"))]
             said += [path.read_text()[-2000:] for path in sorted((self.root / "var/log/mosquitto").glob("*.log"))]
             raise NotInTime("the hub is not ready:\n" + "\n".join(said)) from None
+
+    def _handed(self, unit: str) -> str:
+        """Where a unit finds its secrets, as systemd hands them over."""
+        place = self.root / "run/credentials/torn-hub.service"
+        place.mkdir(parents=True)
+        for name, file in re.findall(r"^LoadCredential=(\S+):/(\S+)$", unit, re.MULTILINE):
+            shutil.copy(self.root / file, place / name)
+        for path in (place, *place.iterdir()):
+            shutil.chown(path, *self._ids("torn"))
+        return f"/{place.relative_to(self.root)}"
 
     def _ids(self, user: str) -> tuple[int, int]:
         line = next(line for line in (self.root / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))

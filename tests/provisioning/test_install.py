@@ -72,8 +72,10 @@ def test_the_hub_is_installed_by_the_written_steps_and_a_dispenser_elsewhere_joi
     try:
         assert "install: packages: mosquitto nginx python3-venv" in first
         assert again == "install: nothing has changed\n"
-        assert debian.owners("etc/torn/hub.key", "etc/torn/https.key") == {("root", "torn", "640")}
+        assert debian.owners("etc/torn/hub.key", "etc/torn/https.key") == {("root", "root", "600")}
+        assert debian.owners("etc/torn/hub.pem") == {("root", "torn", "640")}
         assert debian.owners("etc/mosquitto/torn/broker.key") == {("root", "mosquitto", "640")}
+        assert len(run(*debian.within, "chroot", debian.root, "torn", "token", "--role", "clerk").strip()) > 40
         assert len(dispenser.papers) == 5
         ca = out / "keys/ca.pem"
         for _, token in dispenser.papers:

@@ -16,7 +16,7 @@ from tests.parts import ROOT, Hub, program
 from tests.provisioning.nginx import Nginx
 
 # Of 10, as the docs say; a unit with @ is judged with a name of its own.
-MOST_EXPOSED = {"torn-hub": 1.2, "torn-web@": 1.2, "torn-bridge@": 1.2, "torn-backup": 1.0}
+MOST_EXPOSED = {"torn-hub": 1.3, "torn-web@": 1.2, "torn-bridge@": 1.2, "torn-forecast": 1.3, "torn-backup": 1.0}
 MOST_EXPOSED |= {"torn-dispenser": 1.8, "torn-desk": 1.8, "torn-board": 1.8}
 WATCHED = ("torn-hub", "torn-dispenser", "torn-desk", "torn-board")
 
@@ -90,6 +90,45 @@ def test_a_backup_is_written_every_hour_of_the_day_by_a_timer_that_systemd_takes
     assert "Normalized form: *-*-* 07..21:00:00" in said.stdout
 
 
+@pytest.mark.parametrize("name", ["torn-hub", "torn-web@", "torn-bridge@", "torn-forecast", "torn-backup"])
+def test_a_unit_is_handed_its_secrets_by_systemd_and_names_no_file_of_roots(
+    unit_files: dict[str, Path], name: str
+) -> None:
+    lines = unit_files[name].read_text().splitlines()
+    handed = [line.removeprefix("LoadCredential=").split(":")[0] for line in lines if "LoadCredential" in line]
+    used = [line for line in lines if not line.startswith("LoadCredential=")]
+
+    assert handed == (["people.keys"] if name == "torn-backup" else ["hub.key", "people.keys"])
+    assert all(any(f"%d/{secret}" in line for line in used) for secret in handed)
+    assert not any(f"/etc/torn/{secret}" in line for line in used for secret in handed)
+
+
+@pytest.mark.parametrize("name", ["torn-hub", "torn-forecast"])
+def test_where_the_forecaster_runs_it_may_give_way_to_the_others(unit_files: dict[str, Path], name: str) -> None:
+    refused = subprocess.run(
+        [program("systemd-analyze"), "syscall-filter", "@resources"], capture_output=True, text=True
+    )
+    filters = [line for line in unit_files[name].read_text().splitlines() if line.startswith("SystemCallFilter=")]
+
+    assert "setpriority" in refused.stdout.split()  # what os.nice calls
+    assert filters[-2:] == ["SystemCallFilter=~@privileged @resources", "SystemCallFilter=setpriority"]
+
+
+def test_a_command_of_the_hub_wants_root_and_passes_everything_on(fleet: Fleet, keys: Keys, tmp_path: Path) -> None:
+    script = server.tree(fleet, keys)["usr/local/sbin/torn"].decode()
+    (tmp_path / "people.keys").write_text("first\nsecond\n")
+    inside = script.replace("/etc/torn", str(tmp_path)).replace("setpriv --reuid=torn --regid=torn --init-groups ", "")
+    inside = inside.replace(server.PYTHON, 'sh -c \'echo $TORN_KEYS; printf "%s|" "$@"\'').replace("id -u", "echo 0")
+    (tmp_path / "torn").write_text(inside)
+    (tmp_path / "somebody").write_text(script.replace("id -u", "echo 1000"))
+
+    done = subprocess.run(["sh", tmp_path / "torn", "user", "add", "anna m"], text=True, capture_output=True)
+    refused = subprocess.run(["sh", tmp_path / "somebody", "user"], text=True, capture_output=True)
+
+    assert done.stdout == "first second\nhub|user|add|anna m|--data|/var/lib/torn|"
+    assert (refused.returncode, refused.stderr) == (1, "torn: must be run as root: sudo torn user\n")
+
+
 def test_the_install_script_is_a_shells_and_wants_root(fleet: Fleet) -> None:
     script = server.script(fleet)
 
@@ -111,11 +150,12 @@ def test_several_processes_are_units_of_their_own_behind_one_nginx(fleet: Fleet)
     grown = several(fleet)
 
     names = ["torn-bridge@1.service", "torn-bridge@2.service", "torn-web@8080.service", "torn-web@8081.service"]
+    names.append("torn-forecast.service")
     assert server.processes(grown) == names
     assert f"units='{' '.join(names)}'" in server.script(grown)
     assert "    server 127.0.0.1:8080 max_fails=0;\n    server 127.0.0.1:8081 max_fails=0;\n" in server.nginx(grown)
-    assert "-m hub web --database postgresql" in server.hub_units(grown)["torn-web@.service"]
-    assert "--http 127.0.0.1:%i" in server.hub_units(grown)["torn-web@.service"]
+    assert "-m hub web --http 127.0.0.1:%i --database postgresql" in server.hub_units(grown)["torn-web@.service"]
+    assert "-m hub forecast run --database postgresql" in server.hub_units(grown)["torn-forecast.service"]
 
 
 # --- nginx ----------------------------------------------------------------------------------

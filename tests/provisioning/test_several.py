@@ -16,7 +16,8 @@ from tests.provisioning.nginx import Nginx
 from tests.provisioning.test_server import several
 
 DESK = "/api/v1/offices/mont-roig/desks/1"
-PEOPLE = 16
+PEOPLE = 20
+PARTS = {"bridge-1": "bridge", "bridge-2": "bridge", "web-1": "web", "web-2": "web", "forecaster": "forecast run"}
 PATIENCE = 20  # seconds for an answer, however often it has to be asked for
 
 
@@ -72,10 +73,10 @@ class Clerk:
 
 @pytest.fixture
 def parts(tmp_path: Path, postgres_url: str, mosquitto: Mosquitto) -> Iterator[dict[str, Hub]]:
-    """Two web and two bridge processes on one database and one broker."""
+    """Two web and two bridge processes and a forecaster on one database and one broker."""
     running = {
-        name: Hub(tmp_path / name, part=name.split("-")[0], broker=mosquitto.url, database=postgres_url)
-        for name in ("bridge-1", "bridge-2", "web-1", "web-2")
+        name: Hub(tmp_path / name, part=part, broker=mosquitto.url, database=postgres_url)
+        for name, part in PARTS.items()
     }
     for part in running.values():
         part.start()
@@ -102,7 +103,7 @@ def test_while_every_process_is_restarted_in_turn_no_call_is_lost_and_every_phon
         phone.start()
     called: list[str] = []
 
-    for name in ("web-1", "bridge-1", "web-2", "bridge-2"):
+    for name in ("web-1", "bridge-1", "web-2", "bridge-2", "forecaster"):
         restarting = threading.Thread(target=lambda part=parts[name]: (part.stop(), part.start()))
         restarting.start()
         called += [clerk.post(f"{DESK}/next", f"{name}-{n}")["label"] for n in range(3)]
@@ -113,6 +114,7 @@ def test_while_every_process_is_restarted_in_turn_no_call_is_lost_and_every_phon
     for label in called:
         told, last = phones[label].told, "called" if label == called[-1] else "done"
         wait_until(lambda told=told, last=last: told and told[-1]["state"] == last, 20, f"{label}: {last}")
+    wait_until(lambda: "ready" in parts["forecaster"].lines, 30, "the forecaster's being ready again")
     for phone in phones.values():
         phone.ending.set()
     assert max(away for phone in phones.values() for away in phone.away) < 5  # seconds; the page says so after six
