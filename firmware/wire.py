@@ -337,6 +337,9 @@ FORECAST_COUNTS = 90000  # milliseconds: an older forecast counts as none
 LARGE = 262144  # bytes: what only a Raspberry Pi or a server reads
 
 
+BEAT_TOPIC = "torn/v1/beat"  # the same beat, never retained: for offices with a broker of their own
+
+
 def line_topic(office):
     """The office's whole line, retained."""
     return "torn/v1/office/%s/line" % office
@@ -363,6 +366,8 @@ def route(topic):
     """
     if topic == HUB_TOPIC:
         return "hub", ()
+    if topic == BEAT_TOPIC:
+        return "beat", ()
     parts = topic.split("/")
     if parts[:2] == ["torn", "v1"] and all(is_slug(part) for part in parts[3:4] + parts[5:]):
         if len(parts) == 5 and parts[2] == "office" and parts[4] in OFFICE_LEAVES:
@@ -416,6 +421,7 @@ SCALARS["token"] = (lambda v: is_url_safe(v, 22, 512), "must be 22 to 512 URL-sa
 SCALARS["uuid"] = (is_uuid, "must be a UUID")
 
 MESSAGES["state"][1].update({"paper?": PAPERS, "unsent?": "whole", "unsent_since?": "time?"})
+MESSAGES["beat"] = MESSAGES["hub"]
 MESSAGES["line"] = (
     LARGE,
     {

@@ -79,10 +79,13 @@ def _written(out: Path, before: dict[str, bytes], fleet: Fleet, keys: Keys, done
     done += [f"{path}: was changed by hand and is made again; as it was: {out}.before" for path in by_hand]
     changed = put(out, made)
     print("\n".join(done) if done else "nothing is near its end")
-    hub = any(made[path] != before.get(path) for path in made if path.startswith("hub/"))
-    if hub:
+    news = [path for path in made if made[path] != before.get(path)]
+    if any(path.startswith("hub/") for path in news):
         print(f"the hub's files have changed: on its machine, run   sudo sh {out}/hub/install")
-    elif not changed:
+    for office in fleet.brokers:
+        if any(path.startswith(f"brokers/{office}/") for path in news):
+            print(f"the files of {office}'s broker have changed: there, run   sudo sh {out}/brokers/{office}/install")
+    if not changed:
         print(f"{out}: is as it should be")
 
 

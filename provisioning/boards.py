@@ -41,7 +41,7 @@ def bundle(fleet: Fleet, device: Device, keys: Keys) -> dict[str, bytes]:
 def config(fleet: Fleet, device: Device, keys: Keys) -> dict[str, Any]:
     """The board's settings file."""
     wifi = fleet.network.wifi
-    where = {"host": fleet.hub.host, "port": PASSWORDS, "ca": "ca.der"}
+    where = {"host": fleet.host_for(device), "port": PASSWORDS, "ca": "ca.der"}
     return {
         "device": device.id,
         "kind": device.kind,

@@ -1,11 +1,17 @@
-"""mosquitto's files: who may come in, and what each may say and hear. The rights are the contract's, and no more."""
+"""mosquitto's files: who may come in, and what each may say and hear. The rights are the contract's, and no more.
+
+An office may have a broker of its own, which is linked to the hub's ("bridge" in mosquitto.conf(5)). Its devices keep
+their connection when the line to the hub fails. It stores nothing for the hub meanwhile: facts stand in the dispensers'
+journals and are sent again, states and documents are retained and are said again, and a press must never arrive late.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files as resources
 
 from firmware import wire
 from provisioning.fleet import Device, Fleet
@@ -16,6 +22,7 @@ ROUNDS = 101  # what mosquitto 2 itself uses; the passwords are 192 random bits,
 ANYBODYS = ("line", "calls", "call")  # of an office: hub -> all
 SAID = {"dispenser": ("state", "fact"), "desk": ("state", "press"), "board": ("state",)}
 HEARD = {"dispenser": ("config", "stored", "agenda"), "desk": ("config", "answer"), "board": ("config",)}
+ENDS = ("pem", "key")
 UPDATES = ("update", "update/+")  # of a microcontroller's software: the offer, and its pieces
 
 
@@ -28,6 +35,7 @@ class Doors:
     passwords: int = PASSWORDS  # microcontrollers, each by its own password
     hub: int = HUB  # the hub's own processes
     hub_binds: str = "127.0.0.1"
+    upstream: int = CERTIFICATES  # of an office's own broker: the hub's door
 
 
 def configuration(doors: Doors = Doors()) -> str:
@@ -36,25 +44,107 @@ def configuration(doors: Doors = Doors()) -> str:
 
 
 def _configuration(doors: Doors) -> Iterator[str]:
-    tls = [f"certfile {doors.folder}/broker.pem", f"keyfile {doors.folder}/broker.key", "tls_version tlsv1.2"]
-    rights = [f"acl_file {doors.folder}/rights", "allow_anonymous false"]
-    proved = [f"cafile {doors.folder}/ca.pem", f"crlfile {doors.folder}/crl.pem"]
-    proved += ["require_certificate true", "use_identity_as_username true"]
+    yield from _devices_doors(doors)
+    yield from ("", "# The hub's processes", f"listener {doors.hub} {doors.hub_binds}", *_proved(doors))
+
+
+def _devices_doors(doors: Doors) -> Iterator[str]:
     # Whoever comes in by the devices' doors is called by their own name: a client that takes another's id pushes
     # that one out. The hub has many connections of one name, hence a door of its own.
-    own_name = ["use_username_as_clientid true"]
+    own_name = "use_username_as_clientid true"
     yield "# Made by `python -m provisioning`: change fleet.toml instead, and make it again."
     yield from ("per_listener_settings true", "set_tcp_nodelay true", "message_size_limit 262144")
-    yield from ("", "# Raspberry Pis", f"listener {doors.certificates}", *tls, *proved, *rights, *own_name)
-    yield from ("", "# Microcontrollers", f"listener {doors.passwords}", *tls)
-    yield from (f"password_file {doors.folder}/passwords", *rights, *own_name)
-    yield from ("", "# The hub's processes", f"listener {doors.hub} {doors.hub_binds}", *tls, *proved, *rights)
+    yield from ("", "# Raspberry Pis", f"listener {doors.certificates}", *_proved(doors), own_name)
+    yield from ("", "# Microcontrollers", f"listener {doors.passwords}", *_tls(doors))
+    yield from (f"password_file {doors.folder}/passwords", *_rights(doors), own_name)
+
+
+def _tls(doors: Doors) -> list[str]:
+    return [f"certfile {doors.folder}/broker.pem", f"keyfile {doors.folder}/broker.key", "tls_version tlsv1.2"]
+
+
+def _rights(doors: Doors) -> list[str]:
+    return [f"acl_file {doors.folder}/rights", "allow_anonymous false"]
+
+
+def _proved(doors: Doors) -> list[str]:
+    """A door's lines for those who show a certificate."""
+    proof = [f"cafile {doors.folder}/ca.pem", f"crlfile {doors.folder}/crl.pem"]
+    return [*_tls(doors), *proof, "require_certificate true", "use_identity_as_username true", *_rights(doors)]
+
+
+# --- an office's own broker -----------------------------------------------------------------
+
+
+def office_configuration(fleet: Fleet, office: str, doors: Doors = Doors()) -> str:
+    """mosquitto's configuration of an office's own broker: the devices' two doors, and the line to the hub's broker."""
+    return "\n".join([*_devices_doors(doors), *_line_to_the_hub(fleet, office, doors)]) + "\n"
+
+
+def _line_to_the_hub(fleet: Fleet, office: str, doors: Doors) -> Iterator[str]:
+    """The bridge. Its sessions are clean at both ends, so that neither broker queues anything while the line is cut.
+
+    The beat comes from where it is never retained: what is passed on as a beat is live.
+    """
+    name = f"bridge-{office}"
+    yield from ("", "# The hub's broker", f"connection {name}", f"address {fleet.hub.host}:{doors.upstream}")
+    yield from (f"bridge_cafile {doors.folder}/ca.pem", "bridge_tls_version tlsv1.2", "bridge_insecure false")
+    yield from (f"bridge_certfile {doors.folder}/bridge.pem", f"bridge_keyfile {doors.folder}/bridge.key")
+    yield from (f"remote_clientid {name}", f"local_clientid {name}", "cleansession true", "notifications false")
+    yield from ("keepalive_interval 5", "restart_timeout 1 10", "try_private true")
+    yield f'topic "" in 0 {wire.HUB_TOPIC} {wire.BEAT_TOPIC}'
+    for way, qos, topic in passed_on(fleet, office):
+        yield f"topic {topic} {way} {qos}"
+
+
+def passed_on(fleet: Fleet, office: str) -> Iterator[tuple[str, int, str]]:
+    """What goes through an office's line beside the beat: ("in" from the hub or "out" to it, quality, topic)."""
+    yield from (("in", 1, f"torn/v1/office/{office}/{leaf}") for leaf in ANYBODYS)
+    yield "in", 1, wire.desk_topic(office, "+")
+    for device in fleet.devices:
+        if device.office.id == office:
+            heard = (*HEARD[device.kind], *(() if device.has_certificate else UPDATES))
+            yield from (("in", 1, wire.device_topic(device.id, leaf)) for leaf in heard)
+            # A press goes once, or not at all.
+            yield from (("out", int(leaf != "press"), wire.device_topic(device.id, leaf)) for leaf in SAID[device.kind])
+
+
+def line_rights(fleet: Fleet, office: str) -> Iterator[tuple[str, str]]:
+    """What an office's own broker may do at the hub's: speak and hear for its devices."""
+    yield "read", wire.BEAT_TOPIC
+    yield from (("read" if way == "in" else "write", topic) for way, _, topic in passed_on(fleet, office))
+
+
+def office_tree(fleet: Fleet, office: str, keys: Keys) -> dict[str, bytes]:
+    """The files of an office's own broker by their path on its machine, and `install`."""
+    place, devices = "etc/mosquitto/torn", [each for each in fleet.devices if each.office.id == office]
+    script = (resources("provisioning") / "templates" / "broker.txt").read_text("utf-8")
+    return {
+        "etc/mosquitto/conf.d/torn.conf": office_configuration(fleet, office).encode(),
+        f"{place}/rights": _listed(_person(each.id, device_rights(each)) for each in devices).encode(),
+        f"{place}/passwords": _passwords(devices, keys).encode(),
+        **{f"{place}/{name}": keys[name] for name in ("ca.pem", "crl.pem")},
+        **{f"{place}/{own}.{end}": keys[f"{own}-{office}.{end}"] for own in ("broker", "bridge") for end in ENDS},
+        "install": script.replace("@office@", office).encode(),
+    }
+
+
+# --- rights ---------------------------------------------------------------------------------
 
 
 def rights(fleet: Fleet) -> str:
-    """mosquitto's acl_file. What is not named is refused."""
+    """The acl_file of the hub's broker. What is not named is refused."""
     people = [_person("hub", hub_rights())]
-    people += [_person(device.id, device_rights(device)) for device in fleet.devices]
+    people += [_person(f"bridge-{office}", line_rights(fleet, office)) for office in fleet.brokers]
+    return _listed([*people, *(_person(device.id, device_rights(device)) for device in _own(fleet))])
+
+
+def _own(fleet: Fleet) -> list[Device]:
+    """The devices that come to the hub's broker themselves."""
+    return [device for device in fleet.devices if device.office.id not in fleet.brokers]
+
+
+def _listed(people: Iterable[str]) -> str:
     return "# Made by `python -m provisioning`.\n\n" + "\n".join(people)
 
 
@@ -66,6 +156,7 @@ def hub_rights() -> Iterator[tuple[str, str]]:
     """What the hub's processes may do: ("read" or "write" or "readwrite", topic)."""
     yield "write", wire.HUB_TOPIC
     yield "read", wire.HUB_TOPIC
+    yield "write", wire.BEAT_TOPIC
     yield "readwrite", wire.line_topic("+")  # the web processes follow it
     yield "readwrite", wire.appended_topic("+")
     yield "readwrite", "torn/v1/office/+/forecast"  # from the forecaster to bridges and pages
@@ -89,8 +180,12 @@ def device_rights(device: Device) -> Iterator[tuple[str, str]]:
 
 
 def passwords(fleet: Fleet, keys: Keys) -> str:
-    """mosquitto's password_file: one line a microcontroller."""
-    boards = [device.id for device in fleet.devices if not device.has_certificate]
+    """The password_file of the hub's broker: one line a microcontroller."""
+    return _passwords(_own(fleet), keys)
+
+
+def _passwords(devices: Iterable[Device], keys: Keys) -> str:
+    boards = [device.id for device in devices if not device.has_certificate]
     return "".join(f"{id}:{hashed(keys[f'{id}.password'])}\n" for id in boards)
 
 

@@ -152,7 +152,7 @@ def agent_settings(fleet: Fleet, device: Device, folder: str = "/etc/torn") -> s
     """The agent's settings file, as docs/devices.md describes it."""
     data = {"data": "/var/lib/torn"} if device.kind == "dispenser" else {}
     proof = {"ca": f"{folder}/ca.pem", "certificate": f"{folder}/device.pem", "key": f"{folder}/device.key"}
-    where = {"host": fleet.hub.host, "port": CERTIFICATES}
+    where = {"host": fleet.host_for(device), "port": CERTIFICATES}
     settings = {"device": device.id, **data, **device.machine.settings, "broker": where | proof}
     return "# Made by `python -m provisioning`: change fleet.toml instead.\n" + _toml_lines(settings)
 

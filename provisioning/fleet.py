@@ -162,6 +162,13 @@ class HubMachine(_Strict):
     https_key: Line = "/etc/torn/https.key"
 
 
+class OfficeBroker(_Strict):
+    """An office's own broker, for when its line to the hub fails: `[broker.OFFICE]`."""
+
+    host: Host
+    addresses: list[Ip] = []
+
+
 class Wifi(_Strict):
     """The wireless network; its password stands in a file of its own."""
 
@@ -203,6 +210,7 @@ class _File(_Strict):
     hub: HubMachine
     network: Network = Network()
     raspberry: Raspberry = Raspberry()
+    broker: dict[str, OfficeBroker] = {}
     device: dict[str, Machine] = {}
 
 
@@ -238,7 +246,13 @@ class Fleet:
     hub: HubMachine
     network: Network
     raspberry: Raspberry
+    brokers: dict[str, OfficeBroker]  # by office: those that have their own
     wifi_password: str
+
+    def host_for(self, device: Device) -> str:
+        """The broker that a device speaks to: its office's own, or the hub's."""
+        own = self.brokers.get(device.office.id)
+        return own.host if own else self.hub.host
 
     def device(self, id: str) -> Device:
         """The device of this id; FleetError if there is none."""
@@ -258,10 +272,10 @@ def read_fleet(path: Path) -> Fleet:
     for fault in _faults(offices):
         raise FleetError(f"{offices_path}: {fault}")
     devices = tuple(_devices(offices, file))
-    for fault in _misfits(devices, file):
+    for fault in _misfits(devices, file, [office.id for office in offices.office]):
         raise FleetError(f"{path}: {fault}")
     password = _wifi_password(path.parent, file.network.wifi)
-    shared = (file.hub, file.network, file.raspberry, password)
+    shared = (file.hub, file.network, file.raspberry, file.broker, password)
     return Fleet(path, text, offices.public_url, tuple(offices.office), devices, *shared)
 
 
@@ -309,7 +323,8 @@ def _faults(offices: _Offices) -> Iterator[str]:
     ids = [device.id for office in offices.office for device in office.device]
     yield from (f"device {id}: is there twice; each needs an id of its own" for id in _twice(ids))
     yield from (f"office {id}: is there twice" for id in _twice([office.id for office in offices.office]))
-    yield from (f"device {id}: this name is taken by the fleet itself; choose another" for id in ids if id in RESERVED)
+    taken = {*RESERVED, *(f"{what}-{office.id}" for office in offices.office for what in ("broker", "bridge"))}
+    yield from (f"device {id}: this name is taken by the fleet itself; choose another" for id in ids if id in taken)
     for office in offices.office:
         desks = {desk.id for desk in office.desk}
         for device in office.device:
@@ -339,15 +354,19 @@ def _devices(offices: _Offices, file: _File) -> Iterator[Device]:
             yield Device(each.id, office, each.kind, each.desk, each.first_number, machine)
 
 
-def _misfits(devices: tuple[Device, ...], file: _File) -> Iterator[str]:
+def _misfits(devices: tuple[Device, ...], file: _File, offices: list[str]) -> Iterator[str]:
     """What does not fit together in fleet.toml, or with the offices file."""
     if file.hub.web + file.hub.bridge > 2 and file.hub.database != "postgresql":
         yield 'hub: several web or bridge processes share a server: database = "postgresql"'
     known = {device.id for device in devices}
     yield from (f"device {id}: {file.offices} has no such device" for id in file.device if id not in known)
+    yield from (f"broker {id}: {file.offices} has no such office" for id in file.broker if id not in offices)
     addresses = [device.machine.address.split("/")[0] for device in devices if device.machine.address]
+    addresses += [address for broker in file.broker.values() for address in broker.addresses]
     for address in _twice(addresses + file.hub.addresses):
         yield f"address {address}: is given twice"
+    for host in _twice([file.hub.host, *(broker.host for broker in file.broker.values())]):
+        yield f"host {host}: is given twice; hub and brokers are machines of their own"
     for device in devices:
         yield from (f"device {device.id}: {fault}" for fault in _machine_faults(device, file.network))
 

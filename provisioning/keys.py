@@ -57,12 +57,23 @@ class Wanted:
 
 
 def wanted(fleet: Fleet) -> tuple[Wanted, ...]:
-    """Every certificate of the fleet: the hub's, its broker's and its pages', and one for each Raspberry Pi."""
+    """Every certificate of the fleet: the hub's, its broker's and its pages', one for each Raspberry Pi.
+
+    An office's own broker has two: by one its devices know it, by the other the hub's broker does.
+    """
     here = ("localhost", "127.0.0.1")
     server = tuple(dict.fromkeys((fleet.hub.host, *fleet.hub.addresses, *here)))
     pages = tuple(dict.fromkeys((public_host(fleet), *server)))
+    brokers = [
+        each
+        for office, broker in fleet.brokers.items()
+        for each in (
+            Wanted(f"broker-{office}", tuple(dict.fromkeys((broker.host, *broker.addresses, *here)))),
+            Wanted(f"bridge-{office}"),
+        )
+    ]
     devices = (Wanted(device.id) for device in fleet.devices if device.has_certificate)
-    return Wanted("hub"), Wanted("broker", server), Wanted("https", pages), *devices
+    return Wanted("hub"), Wanted("broker", server), Wanted("https", pages), *brokers, *devices
 
 
 def public_host(fleet: Fleet) -> str:

@@ -122,7 +122,7 @@ def office_settings() -> set[str]:
 
 def fleet_settings() -> set[str]:
     """The keys of fleet.toml."""
-    tables = (fleet.HubMachine, fleet.Network, fleet.Wifi, fleet.Raspberry, fleet.Machine)
+    tables = (fleet.HubMachine, fleet.OfficeBroker, fleet.Network, fleet.Wifi, fleet.Raspberry, fleet.Machine)
     return {name for table in tables for name in table.model_fields}
 
 

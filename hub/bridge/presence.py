@@ -98,6 +98,7 @@ class Beat(threading.Thread):
         if self._link:
             message = {"state": state, "now": wire.stamp(now()), "beat": self._beats}
             self._link.publish(wire.HUB_TOPIC, wire.encode("hub", message), retain=True)
+            self._link.publish(wire.BEAT_TOPIC, wire.encode("beat", message))
 
     def _clear_what_is_gone(self, link: Link) -> bool:
         """Empties the retained topics that the offices file no longer names; False if the broker took not all.

@@ -15,6 +15,7 @@ from tests.firmware.wire_rules import GOOD, changed
 
 TOPICS = {
     "hub": wire.HUB_TOPIC,
+    "beat": wire.BEAT_TOPIC,
     "line": wire.line_topic("mont-roig"),
     "calls": wire.calls_topic("mont-roig"),
     "call": wire.call_topic("mont-roig"),
