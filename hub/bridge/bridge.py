@@ -223,7 +223,9 @@ class Bridge:
         return device.office if device else ""
 
     def _answer(self, device: Device | None, name: str, press: Message) -> None:
-        answer = self.store.transact(lambda work: take_press(work, device, name, press, now()))
+        answer = self.store.transact(
+            lambda work: take_press(work, device, name, press, now()), office=device.office if device else ""
+        )
         self.link.publish(wire.device_topic(name, "answer"), wire.encode("answer", answer))
 
     def _facts(self, device: Device, facts: list[Message]) -> str:
@@ -235,7 +237,9 @@ class Bridge:
         return device.office
 
     def _store(self, device: Device, journal: str, facts: list[Message]) -> None:
-        new, stored = self.store.transact(lambda work: take_facts(work, device, journal, facts, now()))
+        new, stored = self.store.transact(
+            lambda work: take_facts(work, device, journal, facts, now()), office=device.office
+        )
         self._acknowledge(device.id, journal, stored, bool(new))
         self.health.facts_came(device, new, now())
 
@@ -350,7 +354,7 @@ class Bridge:
         if self._holds(office):
             state = self.relays[office].state
             if state.plan and day_of(state.plan, moment) > state.day:
-                self.store.transact(lambda work: work.do(office, c.Tick("hub"), moment))
+                self.store.transact(lambda work: work.do(office, c.Tick("hub"), moment), office=office)
             self._publish(office)
 
     def _forget_what_is_old(self, moment: Moment) -> None:

@@ -12,6 +12,8 @@ import random
 import sqlite3
 import threading
 import time
+import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
@@ -30,6 +32,9 @@ from . import schema
 
 T = TypeVar("T")
 TRIES = 50
+TURN = 1000  # ms that a writer on PostgreSQL waits for its office's others
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
+LOCKS = 7073  # the first half of an advisory lock's name: ours, among whatever else uses them
 LOCKED_FOR = 5.0  # seconds that a writer waits for the others
 OVERTAKEN = ("40001", "40P01")  # PostgreSQL's serialization_failure and deadlock_detected: to be tried again
 
@@ -59,14 +64,22 @@ class Store:
         # SQLite has one writer at a time: this process's threads queue here, where waiting costs nothing.
         sqlite = self.engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[Any] = threading.Lock() if sqlite else nullcontext()
+        # PostgreSQL has many: those of one office queue, in this process and then among all of them.
+        self._turns: dict[str, threading.Lock] | None = None if sqlite else defaultdict(threading.Lock)
 
     @contextmanager
-    def begin(self, write: bool = False, **options: Any) -> Iterator[sa.Connection]:
-        """A transaction; StoreAway if the database does not answer."""
+    def begin(self, write: bool = False, office: str = "", **options: Any) -> Iterator[sa.Connection]:
+        """A transaction; StoreAway if the database does not answer.
+
+        Who writes the log of an `office` and says so waits for its other writers, instead of losing against them.
+        """
+        queues = self._turns is not None and office
+        own = self._turns[office] if self._turns is not None and office else self._turn if write else nullcontext()
         try:
             with (
-                self._turn if write else nullcontext(),
+                own,
                 self.engine.connect().execution_options(write=write, **options) as connection,
+                _office_turn(connection, office) if queues else nullcontext(),
                 connection.begin(),
             ):
                 yield connection
@@ -81,15 +94,16 @@ class Store:
         """A transaction that reads: all of it is of one moment."""
         return self.begin(**self._one_view)
 
-    def transact(self, act: Callable[[Work], T], one_view: bool = True) -> T:
+    def transact(self, act: Callable[[Work], T], one_view: bool = True, office: str = "") -> T:
         """Runs `act` in one transaction; again from the start if another process was quicker.
 
-        Without `one_view` it sees what others commit while it waits for a lock that they held.
+        `office` is whose log it will write, if any: then it takes its turn among that office's writers. Without
+        `one_view` it sees what others commit while it waits for a lock that they held.
         """
         options = self._one_view if one_view else {}
         for attempt in range(TRIES):
             try:
-                with self.begin(write=True, **options) as connection:
+                with self.begin(write=True, office=office, **options) as connection:
                     work = Work(connection, dict(self._states))
                     answer = act(work)
                     work.flush()
@@ -311,6 +325,39 @@ def _durable(connection: Any, record: Any) -> None:
         connection.execute("PRAGMA journal_mode = WAL")  # raises why not
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
+
+
+@contextmanager
+def _office_turn(connection: sa.Connection, office: str) -> Iterator[None]:
+    """PostgreSQL's advisory lock of an office, around a transaction: inside, its view could be of before the wait.
+
+    It makes writers quick, not right: the log's constraint does that. So who waits too long goes on without it.
+    """
+    database: Any = connection.connection.driver_connection
+    lock = f"{LOCKS}, {zlib.crc32(office.encode()) - 2**31}"
+    taken = _outside(database, f"SET lock_timeout = {TURN}; SELECT pg_advisory_lock({lock}); SET lock_timeout = 0")
+    try:
+        yield
+    finally:
+        try:
+            if taken:
+                _outside(database, f"SELECT pg_advisory_unlock({lock})")
+        except StoreAway:  # what was written is written; the lock goes with the connection
+            connection.invalidate()
+
+
+def _outside(database: Any, statements: str) -> bool:
+    """Runs statements outside of any transaction; False if a lock was not to be had in time."""
+    try:
+        database.autocommit = True
+        database.execute(statements)
+        database.autocommit = False
+    except Exception as error:  # psycopg's, which is not imported where nobody uses it
+        if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE and not database.closed:
+            database.autocommit = False
+            return False
+        raise StoreAway(f"the database does not answer: {error}") from error
+    return True
 
 
 def _immediate(connection: sa.Connection) -> None:

@@ -84,7 +84,7 @@ class Hall:
             grown[:] = [work.states[office].seq] * (work.states[office].seq > before)
             return answer
 
-        answer = self.store.transact(noticed, one_view)
+        answer = self.store.transact(noticed, one_view, office)
         for seq in grown:
             said = self.link.publish(wire.appended_topic(office), wire.encode("appended", {"seq": seq}))
             if (

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import boards, booking, fleet, forecast, line, phones, processes
+from tests.bench import boards, booking, fleet, forecast, line, phones, processes, several
 from tests.bench.table import Row, machine, markdown
 
 MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -24,6 +24,7 @@ MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
     "memory": processes.memory,
     "fleet": fleet.fleet,
     "replaced": fleet.replaced,
+    "several": several.several,
 }
 
 

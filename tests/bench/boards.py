@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench import limits
 from tests.bench.machines import Dispenser, Machines
-from tests.bench.office import DISPENSER, _line, folder, more_files
+from tests.bench.office import DISPENSER, first_line, folder, more_files
 from tests.bench.table import Row
 from tests.firmware import heap
 from tests.firmware.board import LAPTOP, Board, broker_settings, compiled, interpreter, settings
@@ -62,7 +62,7 @@ FOUR = {"next": 10, "recall": 11, "absent": 12, "done": 13}  # with four buttons
 def button() -> Iterator[Row]:
     """From the contact of a button to the new number on its sign, by way of the hub; 20 ms of it a contact settles."""
     with site() as here, closing(Machines(here.broker.port)) as machines:
-        line = _line(machines)
+        line = first_line(machines)
         Dispenser(machines, DISPENSER, line["day"]).give(PRESSES + WARM_UP + 5)
         board = Board(
             here.place / "board",

@@ -55,7 +55,7 @@ def working(offices: Path | None = None) -> Iterator[Office]:
         try:
             hub.start()
             with closing(Machines(broker.port)) as machines:
-                yield Office(place, broker, hub, machines, _line(machines))
+                yield Office(place, broker, hub, machines, first_line(machines))
         finally:
             hub.stop()
             broker.stop()
@@ -88,7 +88,8 @@ def more_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _line(machines: Machines) -> dict[str, Any]:
+def first_line(machines: Machines) -> dict[str, Any]:
+    """The line document of OFFICE as it is now."""
     came, documents = threading.Event(), []
 
     def heard(topic: str, payload: bytes) -> None:

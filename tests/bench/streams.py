@@ -3,7 +3,7 @@
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 IP_BIND_ADDRESS_NO_PORT = 24  # ip(7): the port is chosen at connect, so that one address has enough of them
 A_SOURCE = 5000  # streams from one address
@@ -20,9 +20,9 @@ class Streams:
         self._numbers: dict[int, int] = {}
         self._epoll = select.epoll()
 
-    def open(self, paths: Iterable[str]) -> list[int]:
-        """Opens one for each path; their numbers, once each has had its first event."""
-        paths = list(paths)
+    def open(self, paths: Iterable[str], ports: Sequence[int] = ()) -> list[int]:
+        """Opens one for each path, at the ports in turn; their numbers, once each has had its first event."""
+        paths, self.ports = list(paths), ports or (self.port,)
         numbers: list[int] = []
         for start in range(0, len(paths), TOGETHER):
             some = [self._opened(path) for path in paths[start : start + TOGETHER]]
@@ -62,8 +62,9 @@ class Streams:
         sock = socket.socket()
         sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         sock.bind((f"127.0.0.{2 + number // A_SOURCE}", 0))
-        sock.connect(("127.0.0.1", self.port))
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
+        port = self.ports[number % len(self.ports)]
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         self._sockets.append(sock)
         self._numbers[sock.fileno()] = number
         self._epoll.register(sock, select.EPOLLIN)

@@ -1,6 +1,7 @@
 """The log: one order of events, whoever writes; nothing lost, nothing twice."""
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,71 @@ def test_one_store_serves_many_threads_at_once(store: Store, other: Store) -> No
 
     assert len(store.state(OFFICE).tickets) == 30
     assert other.state(OFFICE) == store.state(OFFICE)
+
+
+def test_writers_of_one_office_take_turns_and_none_has_to_decide_again(store: Store, other: Store) -> None:
+    opens(store)
+    decided: list[str] = []
+
+    def gives(at: Store, name: str) -> None:
+        for number in range(10):
+
+            def act(work: Work, id: str = f"{name}{number}") -> None:
+                decided.append(id)
+                work.do(OFFICE, ticket(id), NINE)
+
+            at.transact(act, office=OFFICE)
+
+    assert (
+        together(*(partial(gives, at, name) for at, name in ((store, "a"), (store, "b"), (other, "c")))) == [None] * 3
+    )
+    assert len(decided) == len(set(decided)) == 30
+    assert len(other.state(OFFICE).tickets) == 30
+
+
+def test_a_writer_that_stands_still_in_its_turn_does_not_stop_the_others(postgres_url: str) -> None:
+    store, other = Store(postgres_url), Store(postgres_url)
+    upgrade(store)
+    opens(store)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def stands_still(work: Work) -> None:
+        work.state(OFFICE)
+        inside.set()
+        go_on.wait(30)
+        work.do(OFFICE, ticket("late"), NINE)
+
+    sleeper = threading.Thread(target=lambda: store.transact(stands_still, office=OFFICE))
+    sleeper.start()
+    assert inside.wait(10)
+    other.transact(lambda work: work.do(OFFICE, ticket("early"), NINE), office=OFFICE)
+    go_on.set()
+    sleeper.join(30)
+
+    assert [row["seq"] for row in log_of(store)] == [1, 2, 3]  # and who stood still decided anew
+    assert {"early", "late"} == set(other.state(OFFICE).tickets)
+    for each in (store, other):
+        each.dispose()
+
+
+def test_a_turn_ends_with_the_connection_whatever_goes_wrong_in_it(store: Store, other: Store) -> None:
+    opens(store)
+
+    def fails(work: Work) -> None:
+        raise errors.Unknown("nobody")
+
+    for _ in range(20):  # more than there are connections
+        with pytest.raises(errors.Unknown):
+            store.transact(fails, office=OFFICE)
+    decided = []
+    other.transact(lambda work: (decided.append(1), work.do(OFFICE, ticket("next"), NINE)), office=OFFICE)
+
+    assert decided == [1]
+    if store.engine.dialect.name == "postgresql":
+        with other.begin() as connection:
+            assert (
+                connection.execute(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")).scalar() == 0
+            )
 
 
 def test_two_presses_for_one_version_call_one_person(store: Store, other: Store) -> None:
