@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.parts import NotInTime, Process, program, wait_until
+from tests.parts import NotInTime, PartMissing, Process, program, wait_until
 
+RELEASE = "bookworm"
 HUB, OFFICE = "10.77.0.1", "10.77.0.2"
 
 
@@ -56,6 +57,15 @@ class Host:
         run(program("ip"), "netns", "del", self.name)
 
 
+def mirror() -> str:
+    """Where this machine's apt takes Debian's packages from; PartMissing if it takes none of this release."""
+    listed = run("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages")
+    sites = [line.split()[0] for line in listed.splitlines() if line.split()[1:] == [RELEASE]]
+    if not sites:
+        raise PartMissing(f"apt takes no packages of {RELEASE}: name a mirror of it in /etc/apt/sources.list")
+    return sites[0]
+
+
 def on(host: Host, process: Process) -> Process:
     """The process, to be started on this host."""
     process.command = [*host.within, *process.command]
@@ -63,11 +73,17 @@ def on(host: Host, process: Process) -> Process:
 
 
 class FreshDebian:
-    """A Debian 12 of minimal size in `root`, as debootstrap makes it; its packages come from where ours do."""
+    """A Debian 12 of minimal size in `root`, as debootstrap makes it.
+
+    Where debootstrap's own mirror cannot be reached, its packages come from where this machine's do.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root, self.running = root, []
-        run(program("debootstrap"), "--variant=minbase", "--include=ca-certificates", "bookworm", root)
+        words = [program("debootstrap"), "--variant=minbase", "--include=ca-certificates", RELEASE, str(root)]
+        if subprocess.run(words, capture_output=True).returncode != 0:
+            shutil.rmtree(root, ignore_errors=True)
+            run(*words, mirror())
         (root / "dev/shm").chmod(0o1777)  # as a booted system has it
         for file in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(file).exists():

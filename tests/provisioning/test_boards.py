@@ -3,12 +3,18 @@
 import json
 import ssl
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from provisioning.boards import bundle
 from provisioning.broker import PASSWORDS
 from provisioning.fleet import Fleet
+from provisioning.folder import write
 from provisioning.keys import Keys, renewed, revoked
-from tests.provisioning.fleets import BUTTON, NOW, SIGN
+from tests.firmware.board import Board, interpreter
+from tests.parts import ROOT, wait_until
+from tests.provisioning.fleets import BUTTON, NOW, SIGN, Client, SecureMosquitto
 
 
 def test_the_settings_name_the_device_its_network_and_its_broker(fleet: Fleet, keys: Keys) -> None:
@@ -19,6 +25,41 @@ def test_the_settings_name_the_device_its_network_and_its_broker(fleet: Fleet, k
     password = keys[f"{SIGN}.password"].decode()
     assert settings["broker"] == {"host": "localhost", "port": PASSWORDS, "ca": "ca.der", "password": password}
     assert len(settings["update_key"]) == 64
+
+
+@pytest.mark.parametrize("python", ["micropython", "cpython"])
+@pytest.mark.parametrize("id", [SIGN, BUTTON])
+def test_the_firmware_takes_the_made_settings(fleet: Fleet, keys: Keys, tmp_path: Path, id: str, python: str) -> None:
+    given = bundle(fleet, fleet.device(id), keys)["config.json"]
+    (tmp_path / "config.json").write_bytes(given)
+    reads = f"import sys; sys.path.insert(0, {str(ROOT / 'firmware')!r}); import config, json; "
+    reads += "print(json.dumps(config.read('config.json')))"
+
+    done = subprocess.run([*interpreter(python), "-c", reads], cwd=tmp_path, text=True, capture_output=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    taken, made = json.loads(done.stdout), json.loads(given)
+    for key, value in made.items():
+        assert value.items() <= taken[key].items() if isinstance(value, dict) else value == taken[key]
+
+
+def test_a_board_with_its_made_bundle_joins_by_its_password(
+    door: SecureMosquitto, fleet: Fleet, keys: Keys, tmp_path: Path
+) -> None:
+    for name, body in bundle(fleet, fleet.device(BUTTON), keys).items():
+        body = body.replace(f'"port": {PASSWORDS}'.encode(), f'"port": {door.doors.passwords}'.encode())
+        body = body.replace(b'"ca.der"', f'"{tmp_path}/ca.der"'.encode())  # a board works in its flash's root
+        write(tmp_path / name, body)
+    witness = Client(door.backdoor, None, "board-witness").enter().hear(f"torn/v1/dev/{BUTTON}/state")
+    board = Board(tmp_path, None).start()
+
+    try:
+        wait_until(lambda: witness.heard, 30, "the board's state")
+    finally:
+        board.stop()
+        witness.leave()
+
+    assert json.loads(witness.heard[0][1])["kind"] == "desk"
 
 
 def test_the_authoritys_certificate_is_in_the_form_that_boards_read(fleet: Fleet, keys: Keys) -> None:
