@@ -106,6 +106,7 @@ class Live:
         self._looked_at: dict[str, float] = {}  # when an office was looked at last
         self._looks_later: set[str] = set()
         self.sessions: dict[str, set[socket]] = {}  # the streams of the staff, by their session's digest
+        self._unread: set[str] = set()  # offices that have changed while no phone followed
         self._streams: list[set[socket]] = [set() for _ in range(COMMENT_EVERY)]
         self._opened = 0
         link.on(wire.line_topic("+"), self._line_came)
@@ -210,6 +211,9 @@ class Live:
     def _look_at(self, id: str) -> None:
         """Tells an office's boards at once, its phones too unless they were told just now."""
         self._tell_line(self.offices[id], self._lines.pop(id, None))
+        if not self._followed(id):
+            self._unread.add(id)
+            return
         rest = self._looked_at.get(id, 0.0) + CALM - time.monotonic()
         if rest <= 0.0:
             seq = self.offices[id].seq
@@ -219,6 +223,14 @@ class Live:
                 self._looked_at[id] = time.monotonic()
         else:
             self._look_later(id, rest)
+
+    def _followed(self, id: str) -> bool:
+        """Whether the log is to be read: for phones, or for the line while the broker brings none."""
+        office = self.offices[id]
+        return bool(office.watched or self.strangers) or self._unheard(office)
+
+    def _unheard(self, office: Office) -> bool:
+        return office.line is None or not self.link.connected
 
     def _look_later(self, id: str, seconds: float) -> None:
         if id not in self._looks_later:
@@ -239,10 +251,12 @@ class Live:
 
     def _refresh(self, id: str) -> bool:
         office = self.offices[id]
-        unheard = office.line is None or not self.link.connected  # then the broker brings no line
-        read = in_thread(read_office, self.store, id, now(), office.read, office.expected, unheard)
+        last = office.read if office.watched or self.strangers else None  # nobody was there whom a step could miss
+        read = in_thread(read_office, self.store, id, now(), last, office.expected, self._unheard(office))
         if read is None:
             return False
+        if last is None and office.read and (office.watched or self.strangers):
+            return self._refresh(id)  # somebody has come meanwhile, who is to be told each step
         if read.line and office.line:
             read.line["seq"] = office.line["seq"]
         self._tell_line(office, read.line)
@@ -316,6 +330,9 @@ class Live:
         if found is None:
             seq, document = (seen.seq, seen.document) if seen else (0, UNKNOWN)
             found = self.strangers[token] = Watched(seq, document)
+        for office in self._unread:  # what came while this one was not a follower yet
+            self.note(office)
+        self._unread.clear()
         return found
 
     def _catch_up(self, id: str | None) -> None:

@@ -65,33 +65,41 @@ def _seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def running(many: int, postgres: Postgres) -> Iterator[Parts]:
-    """The parts at work, until the block is left."""
+def running(many: int, cores: set[int]) -> Iterator[Parts]:
+    """The parts at work, until the block is left; all of it, and this program too, on these cores."""
     more_files()
+    before = os.sched_getaffinity(0)
     with folder() as place, ExitStack() as closing:
+        closing.callback(os.sched_setaffinity, 0, before)
+        os.sched_setaffinity(0, cores)  # whatever is started now inherits it
+        postgres = Postgres()
+        closing.callback(postgres.stop)
         yield Parts(many, place, postgres, closing)
 
 
 def several() -> Iterator[Row]:
-    """What two of each carry, against what one of each does in the same run."""
-    postgres = Postgres()
-    try:
-        called, busy, told = {}, {}, {}
-        for many in (1, 2):
-            with running(many, postgres) as parts:
-                called[many], busy[many] = _calls(parts)
-                told[many] = _phones(parts)
-    finally:
-        postgres.stop()
-    cores = os.cpu_count() or 1
-    one, two = ({"": figure} for figure in called.values())
-    yield Row("calls by API at 2 web and 2 bridge", two, "/s", {"": TIMES * called[1]}, {"1 web and 1 bridge": one[""]})
+    """What two of each carry, against what one of each does in the same run.
+
+    First with a core for each pair: what a second machine would add. Then with all the machine's cores for either.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    yield from _compared("a core for each pair", {1: set(cores[:1]), 2: set(cores[:2])})
+    yield from _compared(f"all {len(cores)} cores", {1: set(cores), 2: set(cores)})
+
+
+def _compared(where: str, cores: dict[int, set[int]]) -> Iterator[Row]:
+    called, busy, told = {}, {}, {}
+    for many in (1, 2):
+        with running(many, cores[many]) as parts:
+            called[many], busy[many] = _calls(parts)
+            told[many] = _phones(parts)
+    wanted, beside = {"": TIMES * called[1]}, {"1 web and 1 bridge": called[1]}
+    yield Row(f"calls by 2 web and 2 bridge, {where}", {"": called[2]}, "/s", wanted, beside)
     for many, shares in busy.items():
-        total = sum(shares.values())
-        shown = {"": total, **shares}
-        yield Row(f"cores taken by that, at {many}", shown, "cores", {}, {f"the machine's {cores}": cores})
-    row = "call to the last of 10,000 phones at 2 web"
-    yield Row(row, {"": told[2]}, "ms", {"": told[1] / TIMES}, {"1 web": told[1]})
+        all_of_them = {f"there are {len(cores[many])}": float(len(cores[many]))}
+        yield Row(f"cores at work meanwhile, {many} of each", {"": sum(shares.values()), **shares}, "", {}, all_of_them)
+    wanted, beside = {"": told[1] / TIMES}, {"1 web": told[1]}
+    yield Row(f"call to the last of 10,000 phones at 2 web, {where}", {"": told[2]}, "ms", wanted, beside)
 
 
 def _calls(parts: Parts) -> tuple[float, dict[str, float]]:

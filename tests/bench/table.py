@@ -17,7 +17,7 @@ class Row:
     Args:
         what: what was measured.
         figures: by name ("p50"); one that stands alone has an empty name.
-        unit: "ms", "/s", "s", "min", "%", "KiB" or "MiB".
+        unit: "ms", "/s", "s", "min", "%", "KiB", "MiB", or nothing.
         target: the figures that are wanted, by the same names; of a rate ("/s") at least so much, else at most.
         beside: what it is measured against, and its figure in the same unit.
     """
@@ -48,7 +48,7 @@ class Row:
 
     @property
     def _unit(self) -> str:
-        return self.unit if self.unit.startswith("/") else f" {self.unit}"
+        return self.unit if self.unit.startswith("/") else f" {self.unit}".rstrip()
 
 
 def number(figure: float) -> str:
