@@ -82,7 +82,7 @@ def parts(tmp_path: Path, postgres_url: str, mosquitto: Mosquitto) -> Iterator[d
         part.start()
     yield running
     for part in running.values():
-        part.stop()
+        part.stop(PATIENCE * 2)  # the forecaster lets everybody else go first
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_while_every_process_is_restarted_in_turn_no_call_is_lost_and_every_phon
     called: list[str] = []
 
     for name in ("web-1", "bridge-1", "web-2", "bridge-2", "forecaster"):
-        restarting = threading.Thread(target=lambda part=parts[name]: (part.stop(), part.start()))
+        restarting = threading.Thread(target=lambda part=parts[name]: (part.stop(PATIENCE * 2), part.start()))
         restarting.start()
         called += [clerk.post(f"{DESK}/next", f"{name}-{n}")["label"] for n in range(3)]
         restarting.join(60)
