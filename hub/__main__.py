@@ -28,6 +28,7 @@ from .booking.errors import BookingError
 from .bridge.bridge import Bridge, adopt
 from .clock import now
 from .link import Broker
+from .messages import push
 from .messages.post import BadSettings, from_environment
 from .offices import Fleet, OfficesError, read_offices
 from .personal import caller
@@ -108,7 +109,8 @@ def _up(chosen: argparse.Namespace) -> int:
     own = None if chosen.broker else settings.address(chosen.mqtt, settings.MQTT)
     broker = Broker(*own) if own else settings.broker(chosen)
     fleet, store = _opened(chosen)
-    return Up(store, fleet, http, own, broker, public_url(fleet, http), from_environment(), provider()).run()
+    ways = from_environment(), push.from_environment(), provider()
+    return Up(store, fleet, http, own, broker, public_url(fleet, http), *ways).run()
 
 
 def _web(chosen: argparse.Namespace) -> int:
@@ -124,7 +126,8 @@ def _web(chosen: argparse.Namespace) -> int:
 def _bridge(chosen: argparse.Namespace) -> int:
     http = settings.address(chosen.http, settings.HTTP)
     fleet, store = _opened(chosen)
-    bridge = Bridge(store, fleet, settings.broker(chosen), public_url(fleet, http), from_environment())
+    ways = from_environment(), push.from_environment()
+    bridge = Bridge(store, fleet, settings.broker(chosen), public_url(fleet, http), *ways)
     bridge.ready = cache(say_ready)  # it is called again and again, and said once
     signal.signal(signal.SIGTERM, bridge.stop)
     signal.signal(signal.SIGINT, bridge.stop)

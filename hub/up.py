@@ -24,6 +24,7 @@ from . import broker as embedded
 from .bridge.bridge import Bridge
 from .link import Broker
 from .messages.post import Ways
+from .messages.push import Push
 from .offices import Fleet
 from .settings import SettingsError
 from .store import Store
@@ -52,6 +53,7 @@ class Up:
         broker: Broker,
         url: str,
         ways: Ways,
+        push: Push,
         provider: Provider | None = None,
     ) -> None:
         self.store = store
@@ -62,6 +64,7 @@ class Up:
         self.url = url
         self.ways = ways
         self.provider = provider
+        self.push = push
         self.stopping = threading.Event()
         self.bridged = _fork.Event()
         self._parts: dict[str, Callable[[], None]] = {
@@ -104,7 +107,7 @@ class Up:
             embedded.run(*self.own)
 
     def _bridge(self) -> None:
-        bridge = Bridge(self.store, self.fleet, self.broker, self.url, self.ways)
+        bridge = Bridge(self.store, self.fleet, self.broker, self.url, self.ways, self.push)
         bridge.ready = self.bridged.set
         signal.signal(signal.SIGTERM, bridge.stop)
         signal.signal(signal.SIGINT, bridge.stop)

@@ -158,6 +158,7 @@ class HubMachine(_Strict):
     web: Annotated[int, Field(ge=1, le=16)] = 1
     bridge: Annotated[int, Field(ge=1, le=8)] = 1
     reaches: list[Annotated[str, AfterValidator(_network)]] = []
+    push: bool = False
     https_certificate: Line = "/etc/torn/https.pem"
     https_key: Line = "/etc/torn/https.key"
 

@@ -93,12 +93,17 @@ def _hub_unit(fleet: Fleet, about: str, command: str, *more: str) -> str:
         *more,
         *units.NO_HARDWARE,
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        f"Environment=TORN_PUSH={'on' if fleet.hub.push else 'off'}",
         "IPAddressDeny=any",
-        "IPAddressAllow=localhost",
-        *(f"IPAddressAllow={network}" for network in fleet.hub.reaches),
+        *(f"IPAddressAllow={network}" for network in _reaches(fleet)),
     )
     database = " postgresql.service" if fleet.hub.database == "postgresql" else ""
     return units.unit(about, service, after=f"network.target mosquitto.service{database}")
+
+
+def _reaches(fleet: Fleet) -> list[str]:
+    """To whom the hub may speak: browsers' push services may be anywhere."""
+    return ["any"] if fleet.hub.push else ["localhost", *fleet.hub.reaches]
 
 
 def backup_unit(fleet: Fleet) -> str:

@@ -20,12 +20,14 @@ import structlog
 
 from firmware import wire
 from hub.clock import now
-from hub.forecaster.expected import read_expected
+from hub.forecaster.expected import fresh, read_expected
 from hub.line import commands as c
 from hub.line.plan import HOUR, Moment, day_of
 from hub.line.views import UNEXPECTED, Expected
 from hub.link import Broker, Link
 from hub.messages.post import Ways
+from hub.messages.push import Push
+from hub.messages.pusher import Pusher
 from hub.messages.sender import Sender
 from hub.offices import Device, Fleet
 from hub.store import Store, StoreError, Work, answers, appointments, audit, journals, leases, people
@@ -52,7 +54,15 @@ Came = tuple[str, str, Message]  # kind, device or office, message
 class Bridge:
     """One bridge process. `run` returns once `stop` was called."""
 
-    def __init__(self, store: Store, fleet: Fleet, broker: Broker, public_url: str, ways: Ways | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        broker: Broker,
+        public_url: str,
+        ways: Ways | None = None,
+        push: Push | None = None,
+    ) -> None:
         self.store = store
         self.fleet = fleet
         self.track = f"{public_url}/t/"
@@ -64,6 +74,7 @@ class Bridge:
         self.expected: dict[str, Expected] = {}  # by office
         self.agenda = Agenda(store, fleet, lambda: bool(self.relays))
         self.sender = Sender(store, fleet, ways or Ways(), public_url)
+        self.pusher = Pusher(store, push or Push(), public_url, lambda: list(self.relays), self._expects)
         self.stopping = threading.Event()
         self.ready: Callable[[], None] = lambda: None  # called while every office is worked for
         self._inbox: queue.SimpleQueue[Came] = queue.SimpleQueue()
@@ -111,6 +122,10 @@ class Bridge:
         if self.waiting < MOST_WAITING:
             self._inbox.put(("forecast", office, {}))
 
+    def _expects(self, office: str) -> Expected:
+        """The forecast of an office, while it counts."""
+        return fresh(self.expected.get(office, UNEXPECTED), now())
+
     @property
     def waiting(self) -> int:
         """How many messages are lined up."""
@@ -132,6 +147,7 @@ class Bridge:
         self.beat.start()
         self.agenda.start()
         self.sender.start()
+        self.pusher.start()
         while not self.stopping.is_set():
             self._handle(self._gather(max(0.0, min([self._next_tick, *self._due.values()]) - time.monotonic())))
             self._publish_due()
@@ -171,6 +187,7 @@ class Bridge:
 
     def _leave(self) -> None:
         self.sender.stop()
+        self.pusher.stop()
         self.beat.stop()
         self.agenda.stop()
         for office, relay in self.relays.items():
@@ -284,6 +301,7 @@ class Bridge:
         try:
             self.relays[office].expected = self.expected.get(office, UNEXPECTED)
             self.relays[office].publish(now())
+            self.pusher.wake()
         except LeaseLost:
             self._lose(office)
 

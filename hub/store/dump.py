@@ -1,7 +1,8 @@
 """The whole database as lines of JSON, and back: the same from SQLite and PostgreSQL, into either.
 
 The first line says which shape it has, each table has one of its own, then come its rows, and the last line counts
-them. Left out is what is worth nothing elsewhere: leases, sessions, failed sign-ins.
+them. Left out is what is worth nothing elsewhere, or goes with the day: leases, sessions, failed sign-ins, phones to
+push to.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .schema import log, metadata, topics
 from .store import Store, StoreError
 from .upgrade import HEAD, shape, upgrade, version_of
 
-LEFT_OUT = ("leases", "sessions", "failures")
+LEFT_OUT = ("leases", "sessions", "failures", "subscriptions")
 PERSONAL = ("people", "digests", "outbox")  # where an appointment's row says whose it is, or speaks to them
 AT_ONCE = 1000  # rows
 AHEAD = 1_000_000  # retained documents go on so far above: their watchers have seen later ones than we know of

@@ -5,8 +5,8 @@
     ring.open("an appointment's id", ring.newest.name, sealed)
 
 `TORN_KEYS` holds the keys, newest first, with commas or white space between; or the path of a file that
-does. From each secret, HKDF (RFC 5869) makes one key that encrypts, one for digests, and a name, which
-stands beside what was encrypted with it.
+does. From each secret, HKDF (RFC 5869) makes one key that encrypts, one for digests, one that signs what is
+pushed to phones, and a name, which stands beside what was encrypted with it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.exc import IntegrityError
 
 from .schema import keys, people
@@ -35,6 +37,7 @@ from .store import Store, StoreError, Work
 VARIABLE = "TORN_KEYS"
 BYTES = 32
 NONCE = 12  # bytes: what AES-GCM takes (NIST SP 800-38D, 8.2.2)
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # NIST SP 800-186, 3.2.1.3
 
 
 class BadKeys(StoreError, ValueError):
@@ -69,6 +72,18 @@ class Key:
     def digests(self) -> bytes:
         """The key of the digests by which a person is found."""
         return self._derived(b"torn: digests of personal data", BYTES)
+
+    @cached_property
+    def signs(self) -> ec.EllipticCurvePrivateKey:
+        """Signs what is pushed to phones (RFC 8292, 2): made from 40 bytes (FIPS 186-5, A.2.1)."""
+        number = int.from_bytes(self._derived(b"torn: signs pushes", 40), "big")
+        return ec.derive_private_key(number % (P256_ORDER - 1) + 1, ec.SECP256R1())
+
+    @cached_property
+    def signer(self) -> str:
+        """Its public half as browsers take it: an uncompressed point in URL-safe Base64 (RFC 8292, 3.2)."""
+        point = self.signs.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
 
     def digest(self, what: str, text: str) -> str:
         """What stands for a document's number, a telephone or an e-mail; `what` keeps the three apart."""

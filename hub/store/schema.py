@@ -211,6 +211,28 @@ outbox = Table(
     Index("outbox_by_appointment", "appointment"),
 )
 
+# Phones that asked to be told of their ticket while they are locked; each row goes with its ticket.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", String(40), primary_key=True),  # a digest of ticket and address
+    Column("office", String(64), nullable=False),
+    Column("ticket", String(36), nullable=False),
+    Column("key", String(16), nullable=False),  # the name of the key
+    Column("parcel", LargeBinary, nullable=False),  # where to push, and the phone's own keys; encrypted
+    Column("language", String(8), nullable=False),
+    Column("walk", Integer, nullable=False),  # minutes of way back; 0: not set
+    Column("warn", Integer, nullable=False),  # so many ahead; 0: not set
+    Column("told", Text, nullable=False),  # JSON: what it was told so far
+    Column("at", BigInteger, nullable=False),
+    Column("notice", String(16)),  # what is to be pushed now, or null
+    Column("due", BigInteger),  # since when; by the database's clock, as the next
+    Column("next_at", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Index("subscriptions_by_ticket", "office", "ticket"),
+    Index("subscriptions_by_time", "next_at"),
+)
+
 # Who looked at whose data, and when.
 looks = Table(
     "looks",

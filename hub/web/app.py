@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from hub.link import Link
+from hub.messages.push import from_environment
 from hub.offices import Fleet
 from hub.store import Store
 
@@ -64,7 +65,7 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    hall = app.extensions["hall"] = Hall(store, fleet, live, link, public_url, provider)
+    hall = app.extensions["hall"] = Hall(store, fleet, live, link, public_url, from_environment(), provider)
 
     metrics.count(app, hall)
     guard.register(app)
@@ -76,7 +77,11 @@ def create_app(
     for audience in AUDIENCES:
         limiter.limit(guard.READS, methods=["GET", "HEAD"])(audience.pages)
         limiter.limit(guard.WRITES, methods=["POST", "PATCH", "DELETE"])(audience.pages)
-    guessed = ((phone, ["POST"]), (appointments, ["GET", "PATCH", "DELETE"]), (mine, ["GET", "POST"]))
+    guessed = (
+        (phone, ["POST", "DELETE"]),
+        (appointments, ["GET", "PATCH", "DELETE"]),
+        (mine, ["GET", "POST"]),
+    )
     for audience, methods in guessed:
         for most, key in ((guard.GUESSES, guard.address), (guard.WRONG_TOKENS, guard.by_token)):
             limiter.limit(most, key_func=key, methods=methods, deduct_when=guard.not_found)(audience.pages)

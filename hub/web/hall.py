@@ -20,6 +20,7 @@ from hub.line.model import State
 from hub.line.order import ahead
 from hub.line.plan import Moment, Plan
 from hub.link import Link
+from hub.messages.push import Push
 from hub.offices import Fleet
 from hub.store import Store, StoreError, Work
 from hub.store.visits import find_visit
@@ -56,6 +57,7 @@ class Hall:
     live: Live
     link: Link
     public_url: str
+    push: Push
     provider: Provider | None = None
 
     def plan(self, office: str) -> Plan:

@@ -74,6 +74,27 @@ class Reassign(Body):
     service: Slug
 
 
+class PushKeys(Body):
+    """A phone's own keys, in URL-safe Base64 (Push API, 8.1)."""
+
+    p256dh: Annotated[str, Field(max_length=100)]
+    auth: Annotated[str, Field(max_length=30)]
+
+
+class PushEndpoint(Body):
+    """Where a phone is pushed to."""
+
+    endpoint: Annotated[str, Field(max_length=1000)]
+
+
+class PushTo(PushEndpoint):
+    """A phone that is to be told while it is locked: its subscription, and what its person has set."""
+
+    keys: PushKeys
+    walk: Annotated[int, Field(ge=0, le=120, description="minutes of way back; 0: not set")] = 0
+    warn: Annotated[int, Field(ge=0, le=99, description="so many ahead; 0: not set")] = 0
+
+
 def _services(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from firmware import wire
@@ -17,13 +17,16 @@ from hub.line.errors import DayOver, LineError, Unknown
 from hub.line.model import State, Ticket
 from hub.line.order import ahead
 from hub.line.plan import MINUTE, Moment
-from hub.store import Work
+from hub.messages.alerts import beginning, is_over
+from hub.messages.push import BadAddress
+from hub.store import Work, keys, subscriptions
 
 from . import models as m
 from .api import body_as, known_service
 from .hall import UNKNOWN, Seen, hall
+from .language import language
 from .once import Answer, once
-from .problems import understood, wants_json
+from .problems import Refused, understood, wants_json
 
 pages = Blueprint("phone", __name__, url_prefix="/t")
 CITIZEN = "citizen"
@@ -53,7 +56,16 @@ def _page(token: str, seen: Seen | None, refusal: str | None = None) -> str:
         ticket=found,
         refusal=refusal,
         hub_here=hall().live.hub_here,
+        signer=_signer() if found and not is_over(found) else "",
     )
+
+
+def _signer() -> str:
+    """By what phones know us when we push to them; empty if that cannot be."""
+    try:
+        return subscriptions.signer(hall().store) if hall().push.on else ""
+    except keys.KeyMissing:
+        return ""
 
 
 def _walk() -> int:
@@ -64,6 +76,52 @@ def _walk() -> int:
 
 def _ticket(seen: Seen | None) -> Ticket | None:
     return seen.state.tickets[seen.id] if seen and seen.state else None
+
+
+@pages.get("/worker.js")
+def worker() -> AnyResponse:
+    """What shows on a locked phone what is pushed to it. Its place makes it responsible for these pages alone."""
+    return current_app.send_static_file("worker.js")
+
+
+@pages.post("/<token>/push")
+def push(token: str) -> AnyResponse:
+    """A phone is told from now on even when it is locked; or its person has changed what for."""
+    body, (office, ticket, state) = body_as(m.PushTo), _today(token)
+    if not hall().push.on:
+        raise Refused(HTTPStatus.CONFLICT, "not_now", "this hub pushes nothing (TORN_PUSH)")
+    try:
+        address = hall().push.address(body.endpoint, body.keys.p256dh, body.keys.auth)
+    except BadAddress as error:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", str(error), error.field) from None
+    id = subscriptions.name(ticket.id, body.endpoint)
+    told = beginning(state).packed()
+    one = subscriptions.Subscription(id, office, ticket.id, language(), body.walk, body.warn, told)
+    try:
+        hall().store.transact(lambda work: subscriptions.keep(work, one, address, now()), one_view=False)
+    except subscriptions.TooMany as error:
+        raise Refused(HTTPStatus.CONFLICT, "too_many_phones", str(error)) from None
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@pages.delete("/<token>/push")
+def silence(token: str) -> AnyResponse:
+    """A phone is told no more."""
+    body, (_, ticket, _) = body_as(m.PushEndpoint), _today(token)
+    id = subscriptions.name(ticket.id, body.endpoint)
+    hall().store.transact(lambda work: subscriptions.forget(work, id), one_view=False)
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _today(token: str) -> tuple[str, Ticket, State]:
+    """A ticket of today and its office; Unknown, or DayOver if it has ended."""
+    seen = hall().look(token, now())
+    if seen is None:
+        raise Unknown("there is no ticket with this token, or its dispenser has not been heard yet")
+    found = _ticket(seen)
+    if found is None or seen.state is None or is_over(found):
+        raise DayOver("this ticket has ended: nobody is told of it any more")
+    return seen.office, found, seen.state
 
 
 @pages.post("/<token>/leave")

@@ -1,6 +1,7 @@
 // One ticket, live. The server has written every face of the page; this shows the right one.
 
 import { clock, follow, now as hubNow, onOld, span } from "./stream.js";
+import { offerPush } from "./push.js";
 import { allowSound, chime, sounds } from "./sound.js";
 
 const root = document.getElementById("ticket");
@@ -9,6 +10,7 @@ const VIBRATION = [400, 150, 400, 150, 800];
 const MINUTE = 60000;
 const walk = remembered("walk");
 const warn = remembered("warn");
+const settingsChanged = offerPush(root, () => ({ walk: Number(walk.value), warn: Number(warn.value) }));
 let last = null;
 let returned = false; // "come back now" has sounded
 let warned = false;
@@ -22,6 +24,7 @@ function remembered(name) {
     localStorage.setItem(`torn-${name}`, choice.value);
     [returned, warned] = [false, false];
     if (last) away(last);
+    settingsChanged();
   });
   return choice;
 }
