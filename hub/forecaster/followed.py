@@ -22,6 +22,7 @@ from hub.line.plan import Moment, Plan
 from hub.store import Store, forecasts
 from hub.store.store import read_events
 
+from .odd import Odd
 from .past import booked
 
 
@@ -45,7 +46,7 @@ class Followed:
         self.rest_until = 0.0
         self.due = True
         self.untaught: str | None = None  # a day that is over and not learned from yet
-        self.odd: set[str] = set()  # desks of which a line is in the log
+        self.odd: set[Odd] = set()  # of which a line is in the log
         self.simple = Simple(10.0)
         self._new: list[tuple[TicketIssued, dict[str, float]]] = []  # with what simple estimators say
 

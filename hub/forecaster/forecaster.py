@@ -21,8 +21,7 @@ import structlog
 
 from firmware import wire
 from hub.clock import now
-from hub.forecast.draws import forgotten
-from hub.forecast.laws import for_plan, packed
+from hub.forecast.laws import packed
 from hub.forecast.quantiles import Forecast
 from hub.line.plan import Moment
 from hub.link import Broker, Link
@@ -30,6 +29,7 @@ from hub.offices import Fleet
 from hub.store import Store, StoreError, forecasts, leases
 
 from .followed import Followed, Said
+from .odd import MOST_TICKETS, Clock, odd
 from .past import taught
 
 log = structlog.get_logger()
@@ -40,7 +40,6 @@ EACH = 60.0  # seconds: so old a forecast is made again, whatever happened
 BREATH = 0.05  # seconds after an event: answers and calls go first
 REST, SHARE = 0.5, 8.0  # seconds at least between two forecasts of an office, and times what the last one took
 NICENESS = 10
-MOST_TICKETS = 2000  # whose waits are published: a document has its bounds
 
 
 class Forecaster:
@@ -57,6 +56,7 @@ class Forecaster:
         self.ready: Callable[[], None] = lambda: None  # called while it works, or another one does
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_turn = 0.0
+        self._clock = Clock()
 
     def run(self) -> None:
         """Works until `stop` is called; no error ends it."""
@@ -124,6 +124,7 @@ class Forecaster:
 
     def _turn(self) -> None:
         """Holds the lease on, or takes one that is free."""
+        self._look_at_the_clock(now(), time.monotonic())
         if self.term is not None:
             with self.store.begin(write=True) as connection:
                 if leases.renew(connection, self.store, LEASE, self.holder, self.term):
@@ -135,6 +136,13 @@ class Forecaster:
             log.info("this forecaster works", term=self.term)
             for id, plan in self.fleet.plans.items():
                 self.offices[id] = Followed(self.store, plan)
+
+    def _look_at_the_clock(self, at: Moment, seconds: float) -> None:
+        """One line when it has jumped, and every office anew: what was said of before counts for nothing."""
+        if minutes := self._clock.jumped(at, seconds):
+            log.warning("this machine's clock has jumped: every office is forecast anew", minutes=round(minutes, 1))
+            for office in self.offices.values():
+                office.forecast_at = float("-inf")
 
     def _give_back(self) -> None:
         if self.term is not None:
@@ -184,14 +192,12 @@ class Forecaster:
             office.said = [*office.said[-20:], Said(expected.at, services)]
 
     def _mark_odd(self, office: Followed, at: Moment) -> None:
-        """One line for each desk where somebody must have forgotten to press."""
+        """One line for each thing that is odd, once."""
         assert office.watch is not None
-        odd = forgotten(office.watch.state, for_plan(office.laws, office.watch.state.plan), at)
-        for desk in odd - office.odd:
-            log.warning(
-                "a desk has stood longer than any visit: it counts as away", office=office.plan.office, desk=desk
-            )
-        office.odd = odd
+        found = odd(office.watch, office.laws, at)
+        for line, about in sorted(found - office.odd):
+            log.warning(line, office=office.plan.office, **dict(about))
+        office.odd = found
 
     # --- nightly ------------------------------------------------------------------------
 

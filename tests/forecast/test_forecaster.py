@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,11 +14,13 @@ from structlog.testing import capture_logs
 
 from firmware import wire
 from hub.clock import now
+from hub.forecast.laws import UNSURE, Effect
 from hub.forecast.synthetic import MESSY, live
 from hub.forecaster.expected import fresh, read_expected
 from hub.forecaster.forecaster import Forecaster
 from hub.forecaster.past import taught
 from hub.line import commands as c
+from hub.line.decide import decide
 from hub.line.events import Event, pack
 from hub.line.plan import HOUR
 from hub.line.views import UNEXPECTED
@@ -191,15 +193,88 @@ def test_a_desk_that_somebody_left_without_a_press_is_one_line_in_the_log(
 ) -> None:
     takes(store, 1)
     does(store, c.Next("anna", "1"))
+
+    lines = odd_lines(store, fleet, mosquitto, hours=(0, 9, 10, 11))
+
+    assert [(line["event"][:18], line["desk"]) for line in lines] == [("a desk has stood l", "1")]
+
+
+def odd_lines(store: Store, fleet: Any, mosquitto: Mosquitto, hours: Sequence[int] = (0, 1, 1, 2)) -> list[Any]:
+    """What the log says of the office in the course of some hours, but for what it says of each new one."""
     forecaster = Forecaster(store, fleet, Broker("127.0.0.1", mosquitto.port))
     office = forecaster.offices[OFFICE]
     assert office.begin()
+    with capture_logs() as lines:
+        for passed in hours:
+            office.read()
+            forecaster._mark_odd(office, now() + passed * HOUR)
+    return [line for line in lines if not line["event"].startswith(NEW)]
+
+
+NEW = "services without a past"
+
+
+def test_a_visit_of_nine_hours_is_one_line_in_the_log(store: Store, fleet: Any, mosquitto: Mosquitto) -> None:
+    at = now()
+    for command, when in ((c.Next("anna", "1"), at - 9 * HOUR), (c.Done("anna", "1"), at)):
+        if isinstance(command, c.Next):
+            issue = c.Issue("reception", "00000000-0000-4000-8000-000000000001", "x" * 22, "P001", ("padro",))
+            store.transact(lambda work, when=when, issue=issue: work.do(OFFICE, issue, when))
+        store.transact(lambda work, command=command, when=when: work.do(OFFICE, command, when))
+
+    lines = odd_lines(store, fleet, mosquitto)
+
+    told = [(line["event"][:24], line["desk"], line["service"], line["hours"]) for line in lines]
+    assert told == [("a visit was longer than ", "1", "padro", "9.0")]
+
+
+def test_services_without_a_past_are_one_line_in_the_log(store: Store, fleet: Any, mosquitto: Mosquitto) -> None:
+    forecaster = Forecaster(store, fleet, Broker("127.0.0.1", mosquitto.port))
+    office = forecaster.offices[OFFICE]
+    assert office.begin()
+    learned = Effect(2.0, 0.05)
 
     with capture_logs() as lines:
-        for hours in (0, 9, 10, 11):
-            forecaster._mark_odd(office, now() + hours * HOUR)
+        for _ in range(3):
+            forecaster._mark_odd(office, now())
+        office.laws = replace(office.laws, services={**dict.fromkeys(office.laws.services, learned), "new": learned})
+        forecaster._mark_odd(office, now())
+        office.laws = replace(office.laws, services={**office.laws.services, "idcat": Effect(2.0, UNSURE)})
+        forecaster._mark_odd(office, now())
 
-    assert [(line["event"][:18], line["desk"]) for line in lines] == [("a desk has stood l", "1")]
+    told = [(line["event"][: len(NEW)], line["services"]) for line in lines]
+    assert told == [(NEW, "idcat,informacio,padro,registre,tributs"), (NEW, "idcat")]
+
+
+def test_thousands_who_wait_are_one_line_in_the_log(store: Store, fleet: Any, mosquitto: Mosquitto) -> None:
+    with store.begin(write=True) as connection:
+        seq, at = store.state(OFFICE).seq, now()
+        some = (c.Issue("reception", f"t{n}", f"{n:022d}", f"P{n}", ("padro",)) for n in range(2001))
+        events = [decide(store.state(OFFICE), issue, at)[0] for issue in some]
+        rows = [
+            {"stream": OFFICE, "seq": seq + n, "at": at, "kind": event.kind, "event": pack(event)}
+            for n, event in enumerate(events, 1)
+        ]
+        connection.execute(schema.log.insert(), rows)
+
+    lines = odd_lines(store, fleet, mosquitto)
+
+    assert [line["event"][:29] for line in lines] == ["more people wait than are tol"]
+
+
+def test_a_clock_that_jumps_is_one_line_in_the_log_and_all_is_forecast_anew(
+    store: Store, fleet: Any, mosquitto: Mosquitto
+) -> None:
+    forecaster = Forecaster(store, fleet, Broker("127.0.0.1", mosquitto.port))
+    forecaster.offices[OFFICE].forecast_at = 100.0
+    at = now()
+
+    with capture_logs() as lines:
+        for seconds, ahead in enumerate((0, 0, 400, HOUR, HOUR, HOUR + 400, 0, 0)):  # ms; NTP moves it a little
+            forecaster._look_at_the_clock(at + seconds * 1000 + ahead, float(seconds))
+
+    assert [line["minutes"] for line in lines] == [60.0, -60.0]
+    assert forecaster.offices[OFFICE].forecast_at == float("-inf")
 
 
 def test_line_phone_and_reception_tell_the_wait_while_the_hub_is_up(tmp_path: Path, mosquitto: Mosquitto) -> None:
