@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from hub.forecaster.replay import Replays
 from hub.link import Link
 from hub.messages.push import from_environment
 from hub.offices import Fleet
@@ -65,7 +66,8 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    hall = app.extensions["hall"] = Hall(store, fleet, live, link, public_url, from_environment(), provider)
+    push, replays = from_environment(), Replays(store)
+    hall = app.extensions["hall"] = Hall(store, fleet, live, link, public_url, push, replays, provider)
 
     metrics.count(app, hall)
     guard.register(app)

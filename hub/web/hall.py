@@ -12,6 +12,7 @@ from flask import current_app
 from firmware import wire
 from hub.clock import now
 from hub.forecaster.expected import fresh
+from hub.forecaster.replay import Replays
 from hub.line import views
 from hub.line.commands import Command
 from hub.line.errors import Unknown
@@ -58,6 +59,7 @@ class Hall:
     link: Link
     public_url: str
     push: Push
+    replays: Replays
     provider: Provider | None = None
 
     def plan(self, office: str) -> Plan:

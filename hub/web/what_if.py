@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
+import structlog
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
 
 from hub.clock import now
-from hub.line.plan import Plan, day_of, local
-from hub.offices import minutes as minutes_of
-from hub.store import forecasts
+from hub.forecaster.replay import NO_DAY, NOBODY, Asked, Busy, Failed, Unplayable
+from hub.line.plan import Plan, day_of
 
 from .guard import person, signed_in_as
 from .hall import hall
 from .language import tenths
 from .scores import of_manager
 
+log = structlog.get_logger()
 pages = Blueprint("what_if", __name__, url_prefix="/staff")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The form as it was sent; hours as 09:00, empty for as it was."""
-
-    day: str
-    desks: int = 0
-    begins: str = ""
-    ends: str = ""
-    opens: str = ""
-    closes: str = ""
-    booked: str = ""
 
 
 @pages.get("/what-if")
@@ -65,35 +51,23 @@ def _minutes(figure: float) -> str:
 
 
 def _played(plan: Plan, asked: Asked) -> dict[str, object]:
-    """What happened, the same day played, and the day with the change."""
-    from hub.forecast.laws import before_history, for_plan, unpacked  # numpy: this page alone needs it here
-    from hub.forecast.whatif import Changes, past_day, play
-
-    with hall().store.begin() as connection:
-        begun, events = forecasts.one_day(connection, plan.office, asked.day)
-        body = forecasts.newest_laws(connection, plan.office)
-    if not events or asked.day >= day_of(plan, now()):
+    """What happened, the same day played, and the day with the change; or a sentence of why not."""
+    if asked.day >= day_of(plan, now()):
         return {"trouble": gettext("There is no such day that is over in this office's log.")}
-    laws = for_plan(unpacked(body) if body else before_history(plan), plan)
-    past = past_day(begun, events, laws)
-    if not past.visitors:
-        return {"trouble": gettext("Nobody came on that day.")}
-    opened = local(plan, past.at)
-    offset = _offset(opened.hour * 60 + opened.minute)
-    changes = Changes(
-        desks=max(-2, min(2, asked.desks)),
-        begins=offset(asked.begins, 0.0),
-        ends=offset(asked.ends, past.closes),
-        opens=offset(asked.opens, 0.0),
-        closes=offset(asked.closes, past.closes),
-        booked=min(100, max(0, int(asked.booked))) / 100 if asked.booked else None,
-    )
-    if changes.ends <= changes.begins:
-        raise ValueError("the end is before the beginning")
-    again, changed = play(past, laws, Changes()), play(past, laws, changes)
-    return {"was": asdict(past.outcome), "again": asdict(again), "changed": asdict(changed)}
+    try:
+        return hall().replays.played(plan, asked)
+    except Busy:
+        return {"trouble": gettext("A day is being played for somebody else just now. Try again in a moment.")}
+    except Failed as error:
+        log.warning("a day was not played", office=plan.office, day=asked.day, reason=str(error))
+        return {"trouble": gettext("That took too long to play. Try again, or take a quieter day.")}
+    except Unplayable as error:
+        return {"trouble": _why(error.why)}
 
 
-def _offset(opened: int) -> Callable[[str, float], float]:
-    """Reads an hour as minutes after the doors opened; ValueError for what is none."""
-    return lambda hour, otherwise: float(minutes_of(hour) - opened) if hour else otherwise
+def _why(why: str) -> str:
+    if why == NO_DAY:
+        return gettext("There is no such day that is over in this office's log.")
+    if why == NOBODY:
+        return gettext("Nobody came on that day.")
+    return gettext("That is no day or hour that can be played.")

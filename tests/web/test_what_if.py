@@ -1,15 +1,22 @@
 """The manager's page on which a day is played again."""
 
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+import requests
+from structlog.testing import capture_logs
 
 from hub.clock import now
+from hub.forecaster import replay
 from hub.line import commands as c
 from hub.line.plan import MINUTE, day_begins, day_of
+from tests.parts import Hub, wait_until
 
-from .conftest import Web
+from .conftest import PASSWORD, Web
 
 ASKED = "/staff/what-if?lang=en&desks=1&begins=09:30&ends=13:00&day="
 
@@ -64,3 +71,55 @@ def test_what_cannot_be_played_is_said(web: Web, query: str, said: str) -> None:
 
 def test_a_clerk_plays_nothing(web: Web) -> None:
     assert web.signed_in("clerk").get("/staff/what-if").status_code == 403
+
+
+def test_one_day_at_a_time_is_played_for_an_office_and_who_comes_meanwhile_is_told(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What plays is a real process; one that reads its question and never answers stands in for a long day."""
+    day, manager = yesterday(web), web.signed_in("manager")
+    sleeper = "import sys; sys.stdin.buffer.read(); import threading; threading.Event().wait()"
+    with monkeypatch.context() as patched:
+        patched.setattr(replay, "COMMAND", [sys.executable, "-c", sleeper])
+        patched.setattr(replay, "PATIENCE", 3.0)
+        first = threading.Thread(target=lambda: pages.append(manager.get(f"{ASKED}{day}&office=other").text))
+        pages: list[str] = []
+        first.start()
+        wait_until(lambda: web.app.extensions["hall"].replays._busy == {"other"})
+        meanwhile = web.app.test_client()
+        meanwhile.post("/staff/sign-in", data={"name": "anna", "password": PASSWORD})
+
+        second = meanwhile.get(f"{ASKED}{day}&office=other").text
+        first.join(20)
+
+    assert "A day is being played for somebody else" in second
+    assert "That took too long to play" in pages[0]
+    assert "With the change" in manager.get(f"{ASKED}{day}&office=other").text  # the place is free again
+
+
+def test_a_process_that_breaks_is_said_and_logged(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    day, manager = yesterday(web), web.signed_in("manager")
+    monkeypatch.setattr(replay, "COMMAND", [sys.executable, "-c", "raise SystemExit(3)"])
+
+    with capture_logs() as lines:
+        page = manager.get(f"{ASKED}{day}&office=other").text
+
+    assert "took too long" in page
+    assert "a day could not be played: exit 3" in [line.get("reason") for line in lines]
+
+
+def test_the_web_process_itself_plays_nothing(web: Web) -> None:
+    """Neither numpy nor the simulation is imported where phones are served."""
+    code = "import sys, hub.web.serve; print(*sorted({'numpy', 'hub.forecast.simulate'} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_a_running_web_process_has_another_one_play(hub: Hub) -> None:
+    hub.account("marta", "manager", PASSWORD)
+    browser = requests.Session()
+    browser.post(hub.url("/staff/sign-in"), data={"name": "marta", "password": PASSWORD}, timeout=10)
+
+    page = browser.get(hub.url("/staff/what-if?lang=en&day=2020-01-01"), timeout=30)
+
+    assert "There is no such day" in page.text
