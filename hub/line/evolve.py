@@ -178,6 +178,8 @@ def _called(state: State, event: e.TicketCalled) -> State:
     ticket = state.tickets[event.ticket]
     move = Move.RESUME if ticket.stage is Stage.PARKED else Move.CALL
     call = {"called": event.at, "announced": event.at, "turn": state.seq + 1, "reason": event.reason}
+    if ticket.first_called is None:
+        call["first_called"] = event.at
     state = _with_ticket(state, ticket, stage=ticket.after(move), desk=event.desk, started=None, room=None, **call)
     return _with_desk(state, event.desk, DeskMove.CALL, ticket.id)
 

@@ -142,7 +142,8 @@ class Ticket:
     back_by: Moment | None = None  # the time printed on the paper
     stage: Stage = Stage.WAITING
     desk: str | None = None  # where it was called last
-    called: Moment | None = None
+    first_called: Moment | None = None
+    called: Moment | None = None  # the last time
     started: Moment | None = None
     finished: Moment | None = None
     missed: Moment | None = None  # when it was marked absent

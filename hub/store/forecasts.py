@@ -111,10 +111,14 @@ class Kept(NamedTuple):
 
 
 def told(connection: sa.Connection, office: str, first: str, last: str) -> list[Kept]:
-    """The forecasts given on some days, both included, to those who have been called since (the last call counts)."""
+    """The forecasts given on some days, both included, to those who have been called since.
+
+    The first call counts, for it is what was foreseen: not that of somebody who rejoined, or was sent on.
+    """
     c = visits.c
+    called = sa.func.coalesce(c.first_called, c.called).label("called")
     query = (
-        sa.select(c.day, c.service, c.issued, c.forecast, c.called)
+        sa.select(c.day, c.service, c.issued, c.forecast, called)
         .where(c.office == office, c.day >= first, c.day <= last, c.forecast.is_not(None), c.called.is_not(None))
         .where(c.appointment.is_(None), c.outcome == "done")
         .order_by(c.issued)

@@ -30,6 +30,7 @@ visits = Table(
     Column("priority", Boolean, nullable=False),
     Column("appointment", String(64)),
     Column("issued", BigInteger, nullable=False),
+    Column("first_called", BigInteger),  # null in what is older than this column
     Column("called", BigInteger),
     Column("started", BigInteger),
     Column("finished", BigInteger),

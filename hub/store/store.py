@@ -209,6 +209,7 @@ def visit(office: str, day: str, ticket: Ticket) -> dict[str, Any]:
         "priority": ticket.priority,
         "appointment": ticket.appointment.id if ticket.appointment else None,
         "issued": ticket.issued,
+        "first_called": ticket.first_called,
         "called": ticket.called,
         "started": ticket.started,
         "finished": ticket.finished,
@@ -218,7 +219,7 @@ def visit(office: str, day: str, ticket: Ticket) -> dict[str, Any]:
 
 
 _KEY = ("office", "day", "ticket")
-_CHANGING = ("service", "called", "started", "finished", "desk", "outcome")
+_CHANGING = ("service", "first_called", "called", "started", "finished", "desk", "outcome")
 _UPDATE_VISIT = (
     schema.visits.update()
     .where(*(schema.visits.c[name] == sa.bindparam(f"_{name}") for name in _KEY))

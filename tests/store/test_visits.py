@@ -54,6 +54,7 @@ def test_a_visit_has_the_times_of_its_ticket(store: Store) -> None:
         "priority": False,
         "appointment": None,
         "issued": NINE,
+        "first_called": NINE + MINUTE,
         "called": NINE + MINUTE,
         "started": NINE + 2 * MINUTE,
         "finished": NINE + 9 * MINUTE,

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.store import schema
-from hub.store.forecasts import Kept, keep_told
+from hub.store.forecasts import Kept, keep_told, told
 from hub.web.scores import by, measured
 
 from .conftest import Web
@@ -28,7 +28,9 @@ def visited(web: Web, wait: int, **said: Any) -> None:
     keep_told(web.store, "mont-roig", state.day, {ticket: kept(wait).said | {"at": "x"} | said})
     with web.store.begin(write=True) as connection:
         own = schema.visits.c.ticket == ticket
-        connection.execute(schema.visits.update().where(own).values(called=schema.visits.c.issued + wait * 60_000))
+        connection.execute(
+            schema.visits.update().where(own).values(first_called=schema.visits.c.issued + wait * 60_000)
+        )
 
 
 def test_error_bias_and_shares_are_of_the_same_visits() -> None:
@@ -74,6 +76,41 @@ def test_without_visits_or_with_a_strange_question_the_page_says_so(web: Web, qu
 
     assert page.status_code == 200
     assert "<svg" not in page.text
+
+
+def test_who_missed_the_call_and_rejoined_is_judged_by_the_call_they_were_told_of(web: Web) -> None:
+    given = web.give()
+    web.give()
+    for verb in ("next", "absent"):
+        web.desk(verb)
+    web.client().post(f"/t/{given['token']}/rejoin")
+    for verb in ("next", "next", "done"):
+        web.desk(verb)
+    state = web.store.state("mont-roig")
+    keep_told(web.store, "mont-roig", state.day, {given["ticket"]: kept(0).said | {"at": "x"}})
+    with web.store.begin(write=True) as connection:
+        rejoined = schema.visits.c.ticket == given["ticket"]
+        first, last = connection.execute(
+            sa.select(schema.visits.c.first_called, schema.visits.c.called).where(rejoined)
+        ).one()
+        later = {"called": last + 3_600_000}  # an hour after the first
+        connection.execute(schema.visits.update().where(rejoined).values(later))
+
+        (one,) = told(connection, "mont-roig", state.day, state.day)
+
+    assert first < last
+    assert one.wait < 1
+
+
+def test_a_call_that_was_taken_back_is_none(web: Web) -> None:
+    given = web.give()
+    for verb in ("next", "undo"):
+        web.desk(verb)
+
+    with web.store.begin() as connection:
+        row = connection.execute(sa.select(schema.visits).where(schema.visits.c.ticket == given["ticket"])).one()
+
+    assert (row.first_called, row.called) == (None, None)
 
 
 def test_somebody_who_is_told_that_they_need_not_wait_is_not_counted(web: Web) -> None:

@@ -1,4 +1,4 @@
-"""Phones that are told of their ticket while they are locked."""
+"""Phones that are told of their ticket while they are locked; when somebody was called first."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Text
@@ -27,3 +27,4 @@ def upgrade() -> None:
     )
     op.create_index("subscriptions_by_ticket", "subscriptions", ["office", "ticket"])
     op.create_index("subscriptions_by_time", "subscriptions", ["next_at"])
+    op.add_column("visits", Column("first_called", BigInteger))
