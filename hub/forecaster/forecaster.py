@@ -57,6 +57,7 @@ class Forecaster:
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_turn = 0.0
         self._clock = Clock()
+        self._learner: threading.Thread | None = None
 
     def run(self) -> None:
         """Works until `stop` is called; no error ends it."""
@@ -149,7 +150,7 @@ class Forecaster:
             leases.give_back(self.store, LEASE, self.holder, self.term)
 
     def _work(self) -> None:
-        """Forecasts what is due; with nothing due, learns from a day that is over."""
+        """Forecasts what is due; with nothing due, begins to learn from a day that is over."""
         moment = time.monotonic()
         for office in sorted(self.offices.values(), key=lambda office: office.forecast_at):
             old = moment - office.forecast_at >= EACH
@@ -159,8 +160,8 @@ class Forecaster:
                     return  # the lease comes first
         if not any(office.due for office in self.offices.values()):
             waiting = next((o for o in self.offices.values() if o.untaught is not None), None)
-            if waiting:
-                self._safely(self._learn, waiting)
+            if waiting and not (self._learner and self._learner.is_alive()):
+                self._learn(waiting)
 
     def _forecast(self, office: Followed) -> None:
         """One office: what is expected, and what people were told."""
@@ -202,8 +203,14 @@ class Forecaster:
     # --- nightly ------------------------------------------------------------------------
 
     def _learn(self, office: Followed) -> None:
-        """The laws anew from the log, and what yesterday's forecasts say of their own levels."""
+        """Learns beside the loop: neither the lease nor a forecast waits for the seconds that it takes."""
         yesterday, office.untaught = office.untaught or "", None
+        act = (self._learned, office, yesterday)
+        self._learner = threading.Thread(target=self._safely, args=act, name="learner", daemon=True)
+        self._learner.start()
+
+    def _learned(self, office: Followed, yesterday: str) -> None:
+        """The laws anew from the log, and what yesterday's forecasts say of their own levels."""
         laws = taught(self.store, office.plan, office.laws, yesterday)
         version = forecasts.keep_laws(self.store, office.plan.office, laws.until, packed(laws), now())
         office.laws, office.due = laws, True

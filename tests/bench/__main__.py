@@ -14,6 +14,7 @@ MEASURES: dict[str, Callable[[], Iterator[Row]]] = {
     "phones": phones.phones,
     "forecast": forecast.refresh,
     "errors": forecast.errors,
+    "learning": forecast.learning,
     "paper": processes.paper,
     "bookings": booking.bookings,
     "checkin": booking.checkin,

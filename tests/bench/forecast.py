@@ -1,19 +1,30 @@
 """The forecast: how long it takes, and how far off it is beside what others tell."""
 
+import multiprocessing
+import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import psutil
 
 from hub.forecast.draws import Today, draw
 from hub.forecast.laws import Laws, before_history
+from hub.forecast.learn import DAYS
 from hub.forecast.quantiles import REPLICATIONS, forecast
 from hub.forecast.scene import Coming, look
 from hub.forecast.score import Told, Walk, score
-from hub.forecast.synthetic import CLEAN, MESSY, World
+from hub.forecast.synthetic import CLEAN, FIRST_DAY, MESSY, Lived, World, live
+from hub.forecaster.past import taught
 from hub.forecaster.scoring import OURS, SIMPLE, TRUE, lived
+from hub.line.events import DayOpened, TicketDone, pack
 from hub.line.plan import HOUR, MINUTE, DeskPlan
+from hub.store import Store, schema
+from hub.store.upgrade import upgrade
 from tests.bench.table import Row, spread
 from tests.line.office import EVERY, PLAN, Office
 
@@ -96,3 +107,66 @@ def errors() -> Iterator[Row]:
 def _judged(world: World) -> tuple[list[Told], list[Walk]]:
     days = [day for seed in JUDGED for day in lived(world, seed, JUDGED_DAYS)]
     return [each for told, _ in days for each in told], [walk for _, walks in days for walk in walks]
+
+
+# --- nightly learning -----------------------------------------------------------------------
+
+YEARS, WORKING_DAYS = 5, 250
+RUSH = replace(MESSY, an_hour=110.0, booked=60, medians=(2.0, 1.5, 2.5, 1.0))  # 400 visits a day at the same desks
+DIFFERENT = 8  # days lived through; the log repeats them
+
+
+def learning() -> Iterator[Row]:
+    """What the forecaster does at night: the laws of one office anew, from a log of five years of two offices."""
+    with TemporaryDirectory(prefix="torn-bench-") as folder:
+        store = Store(f"sqlite:///{folder}/torn.db")
+        upgrade(store)
+        days = [live(RUSH, 4000, number) for number in range(DIFFERENT)]
+        short, long = replace(RUSH.plan, office="new"), replace(RUSH.plan, office="old")
+        _write(store, short.office, days, DAYS + 1)
+        visits = sum(_write(store, office, days, YEARS * WORKING_DAYS) for office in ("beside", long.office))
+        seconds, weighs = _apart(lambda: taught(store, long, None, "2031-01-01"))
+        alone, _ = _apart(lambda: taught(store, short, None, "2031-01-01"))
+        store.dispose()
+        on_disk = sum(file.stat().st_size for file in Path(folder).iterdir()) / 2**20
+    what = f"nightly learning of an office, {visits:,} visits in the log"
+    yield Row(what, {"": seconds}, "s", {"": 60}, {f"the same from a log of {DAYS} days": alone})
+    yield Row("memory that it takes", {"": weighs}, "MiB", {"": 200}, {"the log on the disk": on_disk})
+
+
+def _write(store: Store, office: str, days: Sequence[Lived], many: int) -> int:
+    """Puts so many days into an office's log, the lived ones again and again; how many visits they are."""
+    rows, seq, visits = [], 0, 0
+    for number in range(many):
+        lived = days[number % len(days)]
+        day = FIRST_DAY + timedelta(days=number)
+        shift = (day - date.fromisoformat(lived.day)).days * 24 * HOUR
+        for event in lived.events:
+            seq, at = seq + 1, event.at + shift
+            own = {"day": day.isoformat()} if isinstance(event, DayOpened) else {}
+            text = pack(replace(event, at=at, **own))
+            rows.append({"stream": office, "seq": seq, "at": at, "kind": event.kind, "event": text})
+            visits += isinstance(event, TicketDone)
+        if len(rows) > 50_000 or number == many - 1:
+            with store.begin(write=True) as connection:
+                connection.execute(schema.log.insert(), rows)
+            rows = []
+    return visits
+
+
+def _apart(act: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of processor and MiB at the most that something takes, in a process of its own."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+
+    def measured() -> None:
+        before, begun = psutil.Process().memory_info().rss, time.process_time()
+        act()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        there.send((time.process_time() - begun, max(0, peak - before) / 2**20))
+
+    process = context.Process(target=measured)
+    process.start()
+    found = here.recv()
+    process.join()
+    return found

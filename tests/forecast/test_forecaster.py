@@ -143,6 +143,31 @@ def test_the_log_teaches_at_the_start_and_versions_are_kept(store: Store, start:
     assert body["until"] == (date.fromisoformat(store.state(OFFICE).day) - timedelta(days=1)).isoformat()
 
 
+def test_forecasts_go_on_while_the_log_teaches(
+    store: Store, start: Start, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _yesterday(store)
+    learning, goes_on = threading.Event(), threading.Event()
+
+    def slow(*words: Any) -> Any:
+        learning.set()
+        assert goes_on.wait(20)
+        return taught(*words)
+
+    monkeypatch.setattr("hub.forecaster.forecaster.taught", slow)
+    running = start()
+    assert learning.wait(20)
+    takes(store, 1)
+    ear.link.publish(wire.appended_topic(OFFICE), wire.encode("appended", {"seq": store.state(OFFICE).seq}))
+
+    ear.until(store.state(OFFICE).seq)
+
+    assert running.forecaster.term is not None
+    assert _laws(store) is None
+    goes_on.set()
+    wait_until(lambda: _laws(store))
+
+
 def test_levels_follow_what_was_told_and_laws_do_not(store: Store, fleet: Any) -> None:
     day = _yesterday(store)
     plan = replace(MESSY.plan, office=OFFICE)
