@@ -36,7 +36,7 @@ from .post import Away, BadSettings, PostError, Refused
 PATIENCE = 3.0  # seconds for each step
 DEADLINE = 8.0  # seconds for all of them: before another process may try (subscriptions.CLAIMED)
 LONGEST_ENDPOINT = 1000  # characters
-SIZE = 700  # bytes: all messages are of one length, so that it tells nobody which one it is
+SIZE = 1500  # bytes: all messages are of one length, so that it tells nobody which one it is
 POINT, SECRET = 65, 16  # bytes: of a phone's key and of its secret (RFC 8291, 3)
 LASTS = 12 * 3600  # seconds that a signature is good for; 24 hours at most (RFC 8292, 2)
 TAKEN = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
@@ -194,7 +194,7 @@ def _judge(status: int) -> None:
 
 def sealed(to: Address, message: Mapping[str, str]) -> bytes:
     """The message as the phone alone can read it (RFC 8291), filled up to one length."""
-    plain = json.dumps(message).encode().ljust(SIZE)
+    plain = json.dumps(message, ensure_ascii=False).encode().ljust(SIZE)
     own = ec.generate_private_key(ec.SECP256R1())
     return http_ece.encrypt(plain, private_key=own, dh=to.p256dh, auth_secret=to.auth, version="aes128gcm")
 

@@ -67,6 +67,25 @@ def test_a_phone_sounds_and_vibrates_when_called_after_a_tap(hub: Hub, clerk: Cl
     assert page.evaluate("window.shaken") == before + 1
 
 
+def test_a_phone_sounds_and_vibrates_once_when_so_few_are_ahead_as_asked(hub: Hub, clerk: Clerk, page: Page) -> None:
+    for _ in range(4):
+        clerk.give()
+    given = clerk.give()
+    page.add_init_script("navigator.vibrate = (pattern) => { window.shaken = (window.shaken || 0) + 1; };")
+    page.goto(hub.url(f"/t/{given['token']}"))
+    page.get_by_role("button", name="Activeu el so i la vibració").click()
+    page.get_by_label("Aviseu-me quan").select_option("2")
+    before = page.evaluate("window.shaken")
+
+    shaken = []
+    for ahead in ("3", "2", "1"):
+        clerk.desk("next")
+        expect(page.locator("[data-field=ahead]")).to_have_text(ahead)
+        shaken.append(page.evaluate("window.shaken") - before)
+
+    assert shaken == [0, 1, 1]
+
+
 def test_a_phone_that_was_without_network_is_right_again(hub: Hub, clerk: Clerk, page: Page) -> None:
     given = clerk.give()
     page.goto(hub.url(f"/t/{given['token']}"))
