@@ -125,12 +125,14 @@ class Push:
 
     def _answer(self, url: SplitResult, head: dict[str, str], body: bytes) -> int:
         """The status that the service answers with; nothing else of its answer is read. Away, or Refused."""
-        sock = self._connected(url)
+        plain = self._connected(url)
+        sock = self.trusted.wrap_socket(plain, server_hostname=url.hostname, do_handshake_on_connect=False)
         late = threading.Timer(DEADLINE, _cut, (sock,))
         late.start()
         connection = http.client.HTTPConnection(str(url.hostname), timeout=PATIENCE)
         try:
-            connection.sock = self.trusted.wrap_socket(sock, server_hostname=url.hostname)
+            sock.do_handshake()
+            connection.sock = sock
             target = url._replace(scheme="", netloc="").geturl() or "/"
             connection.request("POST", target, body, {"Host": url.netloc} | head)
             return connection.getresponse().status
@@ -179,7 +181,7 @@ def is_public(address: str) -> bool:
 
 def _cut(sock: socket.socket) -> None:
     with suppress(OSError):  # it has ended by itself
-        sock.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS' own farewell: somebody is reading just now
 
 
 def _judge(status: int) -> None:

@@ -28,7 +28,7 @@ from .push import Gone, Push
 
 log = structlog.get_logger()
 EVERY = 2.0  # seconds: a moment to set off comes without an event
-REST = 0.2  # seconds between two looks
+REST = 0.2  # seconds before a look: answers, signs and open pages go first
 AT_ONCE = 8  # pushes
 FORGETS = 1800  # looks between two at what is too old
 
@@ -61,9 +61,10 @@ class Pusher(threading.Thread):
 
     def run(self) -> None:
         """Looks until `stop`; no error ends it."""
-        while not self.stopping.wait(REST):
+        while not self.stopping.is_set():
             self._woken.wait(EVERY)
             self._woken.clear()
+            self.stopping.wait(REST)
             try:
                 self.look()
             except StoreError as error:
@@ -88,7 +89,8 @@ class Pusher(threading.Thread):
             mine.setdefault(one.office, []).append(one)
         for office, some in mine.items():
             self._note(self.store.state(office), some)
-        self._send()
+        if mine:
+            self._send()
 
     # --- what there is to tell ----------------------------------------------------------------
 

@@ -82,11 +82,13 @@ class PushService:
 
     def __init__(self, authority: Authority) -> None:
         certificate, key = authority.issue("localhost")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.server.socket = self.context.wrap_socket(
+            self.server.socket, server_side=True, do_handshake_on_connect=False
+        )
         self.port = self.server.server_address[1]
         self.environment = {"SSL_CERT_FILE": str(authority.ca), "TORN_PUSH_PRIVATE": f"localhost:{self.port}"}
         self.phones: dict[str, Handset] = {}

@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,12 @@ from hub.line.order import ahead
 from hub.line.views import UNEXPECTED, Expected
 from hub.messages import push
 from hub.messages.alerts import Notice, Told, beginning, news, seen
-from hub.messages.post import BadSettings, Refused
+from hub.messages.post import Away, BadSettings, Refused
 from hub.messages.push import Push, is_public
 from hub.messages.pusher import Pusher
 from hub.offices import read_offices
 from hub.store import Store, schema, subscriptions
+from hub.store.keys import Key
 from hub.store.upgrade import upgrade
 from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, wait_until
 from tests.web.listening import Clerk
@@ -285,6 +287,39 @@ def test_a_service_that_says_nothing_holds_nobody_elses_news_up(
     quick.until(1)
     assert slow.came == []
     slow.waits.set()
+
+
+@pytest.mark.parametrize("words", [b"HTTP/1.", b""])
+def test_a_service_that_answers_letter_by_letter_is_left(
+    tmp_path: Path, service: PushService, monkeypatch: pytest.MonkeyPatch, words: bytes
+) -> None:
+    """Without TLS' handshake it says a letter now and then, too: no single step takes long."""
+    monkeypatch.setattr(push, "DEADLINE", 1.0)
+    monkeypatch.setenv("SSL_CERT_FILE", service.environment["SSL_CERT_FILE"])
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        sock, _ = server.accept()
+        with suppress(OSError):
+            sock = service.context.wrap_socket(sock, server_side=True) if words else sock
+            sock.sendall(words or b"\x16\x03\x03\x40\x00")  # a record of 16 KiB begins
+            while not ended.wait(0.1):
+                sock.sendall(b"x")
+        sock.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        phone = Handset(f"https://localhost:{port}/x")
+        address = subscriptions.Address(phone.endpoint, *_keys(phone))
+        key = Key(b"k" * 32)
+
+        with pytest.raises(Away):
+            Push(frozenset({f"localhost:{port}"})).send(address, key, URL, "t", {"title": "x"}, 60)
+
+        ended.set()
+        thread.join(10)
 
 
 def test_a_service_that_sends_elsewhere_is_not_followed(
