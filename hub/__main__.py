@@ -150,6 +150,7 @@ def _forecast(chosen: argparse.Namespace) -> int:
     forecaster.ready = cache(say_ready)
     signal.signal(signal.SIGTERM, forecaster.stop)
     signal.signal(signal.SIGINT, forecaster.stop)
+    say_ready()
     forecaster.run()
     return 0
 

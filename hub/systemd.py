@@ -1,7 +1,8 @@
-"""What systemd gets to know, by hand: it is one datagram (sd_notify(3))."""
+"""What systemd gets to know, by hand: it is one datagram (sd_notify(3)); and what it may not let a process do."""
 
 import os
 import socket
+from contextlib import suppress
 
 
 def tell(state: str) -> None:
@@ -11,6 +12,12 @@ def tell(state: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.connect("\0" + address[1:] if address[0] == "@" else address)
             channel.sendall(state.encode())
+
+
+def give_way(niceness: int) -> None:
+    """Lets all others have the processor first (nice(2)), where a filter of system calls does not forbid that."""
+    with suppress(PermissionError):
+        os.nice(niceness)
 
 
 def say_ready() -> None:

@@ -9,7 +9,6 @@ is played again only after a rest of some times what that took.
 
 from __future__ import annotations
 
-import os
 import queue
 import secrets
 import threading
@@ -27,6 +26,7 @@ from hub.line.plan import Moment
 from hub.link import Broker, Link
 from hub.offices import Fleet
 from hub.store import Store, StoreError, forecasts, leases
+from hub.systemd import give_way
 
 from .followed import Followed, Said
 from .odd import MOST_TICKETS, Clock, odd
@@ -61,7 +61,7 @@ class Forecaster:
 
     def run(self) -> None:
         """Works until `stop` is called; no error ends it."""
-        self._safely(os.nice, NICENESS)
+        give_way(NICENESS)
         self.link.on(wire.line_topic("+"), self._changed)
         self.link.on(wire.appended_topic("+"), self._changed)
         self.link.on_connected(self._all_due)

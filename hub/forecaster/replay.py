@@ -7,7 +7,6 @@ process phones would wait for it. The process is nice to all others, and is ende
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import resource
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 from hub.line.plan import Plan, local
 from hub.store import Store, forecasts
+from hub.systemd import give_way
 
 AT_ONCE = 2  # of one web process, at different offices
 PATIENCE = 20.0  # seconds
@@ -99,7 +99,7 @@ def _answer(question: bytes) -> dict[str, Any]:
 
 def main() -> None:
     """Reads a question, writes the answer; ends by itself even if nobody waits any more."""
-    os.nice(NICENESS)
+    give_way(NICENESS)
     seconds = round(PATIENCE) + 5
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     database, plan, asked = pickle.load(sys.stdin.buffer)  # from the process that started this one

@@ -1,6 +1,8 @@
 """The forecaster follows the log and publishes; bridge and web take the waits from it."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -300,6 +302,31 @@ def test_a_clock_that_jumps_is_one_line_in_the_log_and_all_is_forecast_anew(
 
     assert [line["minutes"] for line in lines] == [60.0, -60.0]
     assert forecaster.offices[OFFICE].forecast_at == float("-inf")
+
+
+FILTERED = """
+import ctypes, platform, struct, sys
+setpriority = {"x86_64": 141, "aarch64": 140}[platform.machine()]
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, setpriority), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]  # EPERM
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in code))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, struct.pack("HxxxxxxP", len(code), ctypes.addressof(program))) == 0  # PR_SET_SECCOMP
+import os
+try:
+    os.nice(1)
+except PermissionError:
+    from hub.systemd import give_way
+    give_way(10)
+    print("goes on")
+"""
+
+
+def test_where_systemd_forbids_to_give_way_the_forecast_goes_on() -> None:
+    """As `SystemCallFilter=~@resources` does: a filter of the kernel's own (seccomp(2))."""
+    done = subprocess.run([sys.executable, "-c", FILTERED], capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.stdout == "goes on\n", done.stderr
 
 
 def test_line_phone_and_reception_tell_the_wait_while_the_hub_is_up(tmp_path: Path, mosquitto: Mosquitto) -> None:
