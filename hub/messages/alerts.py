@@ -127,15 +127,13 @@ def is_near(one: Subscription, seen: Seen) -> bool:
     return seen.waits and one.warn > 0 and (seen.before or 0) <= one.warn
 
 
-def is_true(notice: Notice, one: Subscription, seen: Seen, at: Moment) -> bool:
+def is_true(notice: Notice, seen: Seen) -> bool:
     """Whether it still is as somebody is about to be told."""
     match notice:
         case Notice.CALLED | Notice.RECALLED:
             return seen.ticket.stage is Stage.CALLED
-        case Notice.RETURN:
-            return is_time(one, seen, at)
-        case Notice.NEAR:
-            return is_near(one, seen)
+        case Notice.RETURN | Notice.NEAR:
+            return seen.waits  # a forecast that has moved a little since takes nothing back
         case Notice.PAUSED:
             return seen.state.paused is not None
         case Notice.RESUMED:
@@ -153,8 +151,8 @@ def worded(notice: Notice, one: Subscription, seen: Seen) -> dict[str, str]:
         case Notice.RECALLED:
             title, text = _("%(label)s: you are called again"), desk
         case Notice.RETURN:
-            hour = local(seen.state.plan, seen.back_by or 0).strftime("%H:%M")
-            title, text = _("%(label)s: come back now"), _("Be back by %(hour)s.") % {"hour": hour}
+            hour = local(seen.state.plan, seen.back_by).strftime("%H:%M") if seen.back_by else ""
+            title, text = _("%(label)s: come back now"), _("Be back by %(hour)s.") % {"hour": hour} if hour else ""
         case Notice.NEAR if not seen.before:
             title, text = _("%(label)s: you are next"), _("Stay close.")
         case Notice.NEAR:

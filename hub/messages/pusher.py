@@ -143,7 +143,7 @@ class Pusher(threading.Thread):
         notice = Notice(one.notice or "")
         left = LIVES[notice] - age // 1000
         shown = self._seen(one)
-        if shown is None or left <= 0 or not is_true(notice, one, shown, now()):
+        if shown is None or left <= 0 or not is_true(notice, shown):
             log.info("a push is dropped: it is too late", kind=notice.value, office=one.office)
             return False
         try:

@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,7 +21,7 @@ from hub.line import commands as c
 from hub.line.order import ahead
 from hub.line.views import UNEXPECTED, Expected
 from hub.messages import push
-from hub.messages.alerts import Notice, Told, beginning, news, seen
+from hub.messages.alerts import Notice, Told, beginning, is_true, news, seen, worded
 from hub.messages.post import Away, BadSettings, Refused
 from hub.messages.push import Push, is_public
 from hub.messages.pusher import Pusher
@@ -169,8 +170,9 @@ def test_a_hub_that_may_not_push_offers_no_button(tmp_path: Path, mosquitto: Mos
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(f"sqlite:///{tmp_path / 'torn.db'}")
+def store(database: str) -> Iterator[Store]:
+    """Once on SQLite, once on PostgreSQL."""
+    store = Store(database)
     upgrade(store)
     for office in (fleet := read_offices(ROUND_THE_CLOCK)).plans:
         adopt(store, fleet, office)
@@ -386,6 +388,17 @@ def test_who_let_others_pass_is_told_anew_and_nobody_is_told_twice(store: Store)
     assert told(8) is Notice.RETURN  # the more pressing of two; the other counts as told
     does(store, c.Next("anna", "1"))
     assert [told(), told()] == [Notice.CALLED, None]
+
+
+def test_who_has_to_set_off_is_told_so_even_if_there_is_no_forecast_a_moment_later(store: Store) -> None:
+    ticket = takes(store, 1)
+    state = store.state(OFFICE)
+    one = subscriptions.Subscription("x", OFFICE, ticket, "en", 10, 0, Told().packed())
+
+    later = seen(state, state.tickets[ticket], 1, UNEXPECTED)
+
+    assert is_true(Notice.RETURN, later)
+    assert worded(Notice.RETURN, one, later) == {"title": "P001: come back now", "text": "", "language": "en"}
 
 
 # --- at the door ----------------------------------------------------------------------------
