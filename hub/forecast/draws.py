@@ -35,6 +35,7 @@ class Today:
     day: tuple[float, float] = (0.0, 0.1)  # the day's effect on log t: mean and standard deviation
     opened: frozenset[str] = frozenset()  # desks that have been open
     breaks: Mapping[str, int] | None = None  # how many each desk has had
+    third: int = 0  # of the day
 
 
 def today(watch: Watch, laws: Laws, now: int) -> Today:
@@ -45,6 +46,7 @@ def today(watch: Watch, laws: Laws, now: int) -> Today:
         day_effect(laws, watch.visits),
         frozenset(watch.opened),
         {id: len(some) for id, some in watch.breaks.items()},
+        watch.third(now),
     )
 
 

@@ -16,6 +16,15 @@ NEVER = math.inf
 QUANTILES = (0.05, 0.10, 0.50, 0.90)
 
 
+THIRDS = 3
+
+
+def third_of_day(offset: float, hours: float) -> int:
+    """In which third of a day of so many hours an offset lies: 0, 1 or 2."""
+    through = offset / 60 / hours if hours > 0 else 0.0
+    return min(THIRDS - 1, max(0, int(THIRDS * through)))
+
+
 @dataclass(frozen=True)
 class Effect:
     """A mean on the scale of logarithms, and how sure we are of it (a standard deviation)."""

@@ -3,13 +3,16 @@
 On top of the simulation lies an adaptive conformal layer (Gibbs & Candès 2021): of each published
 quantile the day's share of waits below it is counted, and the level at which it is read off the
 simulation moves against the error. So its coverage is right in the long run, whatever the laws miss.
+Each third of the day has levels of its own: in the morning nobody knows yet which desks will open and
+how slow the day is, and what the laws miss is not what they miss at noon.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +20,7 @@ from hub.line.model import State
 from hub.line.plan import MINUTE, Moment
 
 from .draws import Today, draw, passing
-from .laws import QUANTILES, Laws
+from .laws import QUANTILES, THIRDS, Laws
 from .scene import Coming, look
 from .simulate import run
 
@@ -25,6 +28,8 @@ REPLICATIONS = 400
 MOST_CELLS = 400_000  # replications × people: with a thousand waiting fewer mornings are played
 FEWEST = 50
 STEP, FIRST_STEPS = 0.04, 6  # by which a day's error of coverage moves a level: 1/6, 1/7 ... at first, then so much
+MOST_STEPS = 2.0  # that a day with more people than usual counts for, so that people count and not days
+USUAL = 20  # days over which it is learned how many people are usual
 AIMS = {
     0.05: 0.04
 }  # the share of waits below it that a quantile aims at: "be back by" is a promise, and kept a bit better
@@ -72,7 +77,7 @@ def forecast(
     count = max(FEWEST, min(replications, MOST_CELLS // (scene.people + 1)))
     played = run(scene, draw(scene, laws, day, rng, count))
     known = len(scene.tickets)
-    waits = _quantiles(np.concatenate([played.called[:, :known], played.now_taken], axis=1), laws)
+    waits = _quantiles(np.concatenate([played.called[:, :known], played.now_taken], axis=1), laws, day.third)
     return Forecast(
         now,
         dict(zip(scene.tickets, waits, strict=False)),
@@ -85,11 +90,11 @@ def nothing(state: State, now: Moment) -> Forecast:
     return Forecast(now, {}, {s.id: None for s in state.plan.services})
 
 
-def _quantiles(called: np.ndarray, laws: Laws) -> list[Wait | None]:
+def _quantiles(called: np.ndarray, laws: Laws, third: int) -> list[Wait | None]:
     """Of each column, at the levels that the past has shown to be right."""
     ordered = np.sort(called, axis=0) / MINUTE
     count = len(ordered)
-    places = [min(count - 1, max(0, math.ceil(level_of(laws, q) * count) - 1)) for q in QUANTILES]
+    places = [min(count - 1, max(0, math.ceil(level_of(laws, q, third) * count) - 1)) for q in QUANTILES]
     found = ordered[places].T
     return [Wait(*map(float, each)) if each[-1] < math.inf else None for each in found]
 
@@ -97,25 +102,43 @@ def _quantiles(called: np.ndarray, laws: Laws) -> list[Wait | None]:
 # --- the conformal layer --------------------------------------------------------------------
 
 
-def level_of(laws: Laws, quantile: float) -> float:
+class Came(NamedTuple):
+    """A forecast that was given, in which third of the day, and the wait in minutes that came of it."""
+
+    third: int
+    said: Wait
+    wait: float
+
+
+def level_of(laws: Laws, quantile: float, third: int) -> float:
     """The level at which a published quantile is read off the simulation."""
-    return laws.levels.get(_name(quantile), AIMS.get(quantile, quantile))
+    return laws.levels.get(_name(quantile, third), AIMS.get(quantile, quantile))
 
 
-def adapted(laws: Laws, told: Iterable[tuple[Wait, float]]) -> Laws:
-    """The levels after a day: `told` are the forecasts given, each with the wait that came of it, in minutes."""
-    scored = list(told)
-    if not scored:
-        return laws
-    days = laws.levels.get("days", 0)
-    step = max(STEP, 1 / (FIRST_STEPS + days))
-    levels = {"days": days + 1}
-    for q in QUANTILES:
-        below = sum(wait < getattr(given, _name(q)) for given, wait in scored) / len(scored)
-        low, high = RANGE[round(q * 100)]
-        levels[_name(q)] = min(high, max(low, level_of(laws, q) + step * (AIMS.get(q, q) - below)))
+def adapted(laws: Laws, came: Iterable[Came]) -> Laws:
+    """The levels after a day."""
+    some = list(came)
+    levels = dict(laws.levels)
+    for third in range(THIRDS):
+        part = [one for one in some if one.third == third]
+        if part:
+            levels |= _moved(laws, third, part)
     return replace(laws, levels=levels)
 
 
-def _name(quantile: float) -> str:
-    return f"p{round(quantile * 100)}"
+def _moved(laws: Laws, third: int, came: Sequence[Came]) -> dict[str, float]:
+    """The levels of one third, against its error: by a usual step with as many people as usual, more with more."""
+    days = laws.levels.get(f"days.{third}", 0) + 1
+    usual = laws.levels.get(f"people.{third}", 0.0)
+    usual += (len(came) - usual) / min(days, USUAL)
+    step = min(MOST_STEPS, len(came) / usual) * max(STEP, 1 / (FIRST_STEPS + days - 1))
+    levels = {f"days.{third}": days, f"people.{third}": usual}
+    for q in QUANTILES:
+        below = sum(one.wait < getattr(one.said, f"p{round(q * 100)}") for one in came) / len(came)
+        low, high = RANGE[round(q * 100)]
+        levels[_name(q, third)] = min(high, max(low, level_of(laws, q, third) + step * (AIMS.get(q, q) - below)))
+    return levels
+
+
+def _name(quantile: float, third: int) -> str:
+    return f"p{round(quantile * 100)}.{third}"

@@ -19,7 +19,7 @@ from hub.line.model import DeskStage, Stage, State
 from hub.line.plan import MINUTE, Moment, is_open
 
 from .draws import today
-from .laws import Laws
+from .laws import THIRDS, Laws
 from .quantiles import REPLICATIONS, Wait, forecast
 from .scene import Coming
 from .watch import Watch
@@ -30,7 +30,7 @@ class Told(NamedTuple):
 
     ticket: str
     service: str
-    offset: float  # when, after the doors opened
+    third: int  # of the day, when
     said: Mapping[str, Wait | float | None]  # by the estimator's name
     wait: float
 
@@ -89,7 +89,7 @@ def replay(
     """One day again; what each estimator says before each ticket without an appointment."""
     watch, simple = Watch(begun), Simple(mean)
     left = dict(coming)
-    told: dict[str, tuple[str, float, dict[str, Wait | float | None]]] = {}
+    told: dict[str, tuple[str, int, dict[str, Wait | float | None]]] = {}
     for event in events:
         if isinstance(event, TicketIssued):
             if event.appointment:
@@ -99,7 +99,7 @@ def replay(
                 said: dict[str, Wait | float | None] = dict(simple.say(watch.state, service))
                 for name, tell in tellers.items():
                     said[name] = tell(watch, list(left.values()), event.at)[service]
-                told[event.ticket] = (service, watch.offset(event.at), said)
+                told[event.ticket] = (service, watch.third(event.at), said)
         if isinstance(event, TicketCalled):
             wait = simple.heard(watch.state, event)
             if wait is not None and event.ticket in told:
@@ -108,11 +108,11 @@ def replay(
 
 
 def at_once(state: State, event: TicketIssued) -> bool:
-    """Whether a desk is free for this ticket and nobody stands before it: nothing needs to be forecast."""
-    service = event.services[0]
-    free = any(d.stage is DeskStage.FREE and service in d.services for d in state.desks.values())
-    return free and not any(
-        t.stage is Stage.WAITING and state.plan.shares_desk(t.service, service) for t in state.tickets.values()
+    """Whether a desk is free for this ticket, and nobody waits whom that desk serves: nothing needs to be forecast."""
+    waiting = {ticket.service for ticket in state.tickets.values() if ticket.stage is Stage.WAITING}
+    return any(
+        desk.stage is DeskStage.FREE and event.services[0] in desk.services and waiting.isdisjoint(desk.services)
+        for desk in state.desks.values()
     )
 
 
@@ -153,9 +153,9 @@ def score(name: str, told: Sequence[Told]) -> Score:
     )
 
 
-def thirds(told: Sequence[Told], hours: float = 5.0) -> list[list[Told]]:
+def thirds(told: Sequence[Told]) -> list[list[Told]]:
     """By the third of the day in which the ticket was taken."""
-    return [[t for t in told if i <= 3 * t.offset / 60 / hours < i + 1] for i in range(3)]
+    return [[t for t in told if t.third == third] for third in range(THIRDS)]
 
 
 class Walk(NamedTuple):

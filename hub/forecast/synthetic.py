@@ -133,9 +133,14 @@ def true_laws(world: World, draws: int = 300) -> Laws:
         holds=tuple(_hold(chance) for _ in range(draws)),
         punctuality=tuple(offsets),
         desk_days=tuple(desk_day(world, "", chance) for _ in range(draws)),
-        priority=world.priority * world.an_hour,
+        priority=world.priority * world.an_hour * float(np.mean([_crowd(part) for part in np.linspace(0, 1, 100)])),
         shares=dict(zip(_ALL, world.shares, strict=True)),
     )
+
+
+def _crowd(through: float) -> float:
+    """How many come at this part of the day, of as many as at the busiest hour."""
+    return 0.55 + 0.45 * math.exp(-(((through - 0.3) / 0.22) ** 2))
 
 
 def _break_length(world: World, chance: np.random.Generator) -> float:
@@ -200,7 +205,7 @@ class _Office:
             if at >= self.closes - 15 * MINUTE:
                 return
             through = (at - self.opens) / length
-            if self.chance.random() < 0.55 + 0.45 * math.exp(-(((through - 0.3) / 0.22) ** 2)):
+            if self.chance.random() < _crowd(through):
                 self.at(at, partial(self.takes, number))
 
     def takes(self, number: int) -> None:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from hub.line import events as e
 from hub.line.evolve import evolve
 from hub.line.model import Stage, State
-from hub.line.plan import MINUTE, Moment, day_begins, doors
+from hub.line.plan import HOUR, MINUTE, Moment, day_begins, doors
 
-from .laws import AT_ONCE, NEVER, DeskDay
+from .laws import AT_ONCE, NEVER, DeskDay, third_of_day
 
 TURNAROUND = 3.0  # minutes that a desk may take to call while somebody waits; longer is a break
 EARLY_HOME = 20.0  # minutes before the doors close: a desk that shuts earlier has closed early
@@ -92,6 +92,10 @@ class Watch:
         """Minutes after the doors first opened today."""
         return (at - self.opened_at) / MINUTE
 
+    def third(self, at: Moment) -> int:
+        """In which third of the day that is, by the doors."""
+        return third_of_day(self.offset(at), (self.closes_at - self.opened_at) / HOUR)
+
     @property
     def visits(self) -> list[Visit]:
         """The services done today."""
@@ -156,11 +160,13 @@ class Watch:
         ticket = before.tickets[event.ticket]
         free = self._free.pop(event.desk, None)
         if free is not None:
-            since = max(free, ticket.issued if ticket.stage is Stage.WAITING else free)
+            since = max(free, _somebody_since(before, event))
             if event.at - since > AT_ONCE * MINUTE:
                 self._gaps.append((event.at - since) / MINUTE)
             if event.at - since > TURNAROUND * MINUTE:
-                self._pause(event.desk, since, event.at)
+                # Somebody came while it lasted: what was before that counts as well, if it is not most of it.
+                begun = free if since - free <= event.at - since else since
+                self._pause(event.desk, begun, event.at)
             elif since == free and event.desk in self._last:
                 last = self._visits[self._last[event.desk]]
                 longer = last.minutes + (event.at - free) / MINUTE
@@ -208,6 +214,13 @@ class Watch:
         self._at[event.desk] = (ticket.service, ticket.called or event.at)
         if last is not None:
             self._visits[last] = self._visits[last]._replace(minutes=0.0)
+
+
+def _somebody_since(before: State, event: e.TicketCalled) -> Moment:
+    """Since when somebody has waited for the desk: not always whoever is called, for others may have passed ahead."""
+    served = before.desks[event.desk].services
+    waiting = [t for t in before.tickets.values() if t.stage is Stage.WAITING and t.service in served]
+    return min((max(t.issued, t.placed, t.called or 0) for t in waiting), default=event.at)
 
 
 _SEEN: dict[type[e.Event], Callable[[Watch, State, Any], None]] = {

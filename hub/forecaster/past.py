@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.forecast.laws import NEVER, Laws
 from hub.forecast.learn import DAYS, learn
-from hub.forecast.quantiles import Wait, adapted
+from hub.forecast.quantiles import Came, Wait, adapted
 from hub.forecast.scene import Coming
 from hub.forecast.watch import Day, Watch
 from hub.line.events import DayOpened, Event
@@ -29,7 +29,8 @@ def taught(store: Store, plan: Plan, known: Laws | None, yesterday: str) -> Laws
     laws = replace(learn(plan, days), levels=known.levels if known else {}, until=yesterday)
     with store.begin() as connection:
         told = forecasts.told(connection, plan.office, yesterday, yesterday)
-    return adapted(laws, [(wait_of(one.said), one.wait) for one in told if one.said["p90"] > 0])
+    watch = Watch(State(plan.office, plan=plan, day=yesterday))
+    return adapted(laws, [Came(watch.third(t.issued), wait_of(t.said), t.wait) for t in told if t.said["p90"] > 0])
 
 
 def wait_of(said: Mapping[str, Any]) -> Wait:

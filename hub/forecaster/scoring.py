@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from hub.forecast.laws import NEVER
 from hub.forecast.learn import DAYS, learn
-from hub.forecast.quantiles import Wait, adapted
+from hub.forecast.quantiles import Came, Wait, adapted
 from hub.forecast.scene import Coming
 from hub.forecast.score import Score, Told, Walk, by_laws, come_back, replay, score, thirds
 from hub.forecast.synthetic import CLEAN, MESSY, Lived, World, live, true_laws
@@ -79,8 +79,8 @@ def _mean(days: Iterable[Day]) -> float:
     return sum(visits) / len(visits) if visits else 10.0
 
 
-def _scored(told: Iterable[Told]) -> list[tuple[Wait, float]]:
-    return [(said, t.wait) for t in told if isinstance(said := t.said[OURS], Wait)]
+def _scored(told: Iterable[Told]) -> list[Came]:
+    return [Came(t.third, said, t.wait) for t in told if isinstance(said := t.said[OURS], Wait)]
 
 
 # --- a past period --------------------------------------------------------------------------

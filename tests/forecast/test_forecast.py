@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hub.forecast.draws import Today, day_effect, forgotten
-from hub.forecast.laws import DeskDay, Effect, Laws, before_history
-from hub.forecast.quantiles import Forecast, Wait, adapted, forecast
+from hub.forecast.laws import QUANTILES, DeskDay, Effect, Laws, before_history
+from hub.forecast.quantiles import Came, Forecast, Wait, adapted, forecast, level_of
 from hub.forecast.scene import Coming
 from hub.forecast.watch import Visit
 from hub.line import commands as c
@@ -226,17 +226,30 @@ def test_an_office_with_nothing_in_it_has_a_forecast_of_nothing() -> None:
 def test_levels_move_against_the_error_of_the_day(waits: list[float], direction: int) -> None:
     laws = before_history(PLAN)
 
-    after = adapted(laws, [(Wait(10, 12, 20, 40), wait) for wait in waits])
+    after = adapted(laws, [Came(1, Wait(10, 12, 20, 40), wait) for wait in waits])
 
-    assert all((after.levels[name] - level) * direction > 0 for name, level in {"p50": 0.5, "p90": 0.9}.items())
+    assert all((level_of(after, level, 1) - level) * direction > 0 for level in (0.5, 0.9))
+    assert all(level_of(after, level, 0) == level for level in (0.5, 0.9))
+
+
+def test_a_day_with_more_people_than_usual_moves_the_levels_further() -> None:
+    laws = before_history(PLAN)
+    for _ in range(30):
+        laws = adapted(laws, [Came(0, Wait(10, 12, 20, 40), wait) for wait in [5.0] + [30.0] * 9])
+
+    few, many = (adapted(laws, [Came(0, Wait(10, 12, 20, 40), 500.0)] * number) for number in (10, 15))
+
+    before = level_of(laws, 0.9, 0)
+    assert level_of(many, 0.9, 0) - before > 1.3 * (level_of(few, 0.9, 0) - before) > 0
 
 
 def test_levels_keep_their_bounds_whatever_happens() -> None:
     laws = before_history(PLAN)
     for _ in range(100):
-        laws = adapted(laws, [(Wait(10, 12, 20, 40), 500.0)])
+        laws = adapted(laws, [Came(0, Wait(10, 12, 20, 40), 500.0)])
 
-    assert laws.levels["p5"] <= laws.levels["p10"] < laws.levels["p50"] < laws.levels["p90"] < 1
+    p5, p10, p50, p90 = (level_of(laws, quantile, 0) for quantile in QUANTILES)
+    assert p5 <= p10 < p50 < p90 < 1
 
 
 def test_a_wait_is_told_in_whole_minutes_that_promise_no_more_than_it_says() -> None:

@@ -123,6 +123,40 @@ def test_a_desk_with_nobody_to_call_is_on_no_break() -> None:
     assert watched(office).desk_days[0].breaks == ()
 
 
+def test_a_break_lasts_as_long_as_anybody_waited_whoever_was_called_after_it() -> None:
+    office = Office()
+    office.takes("P001")
+    office.takes("P002")
+    office.calls("1")
+    office.later(10)
+    office.does(c.Done("anna", "1"))
+    office.later(20)
+    office.takes("P003", priority=True)
+    office.later(1)
+    assert office.calls("1") == "P003"
+
+    day = watched(office)
+
+    assert [round(length) for desk in day.desk_days for _, length in desk.breaks] == [21]
+
+
+@pytest.mark.parametrize(("came", "length"), [(5, 25), (15, 10)])
+def test_a_break_began_before_the_first_one_came_if_they_saw_most_of_it(came: float, length: float) -> None:
+    office = Office()
+    office.takes("P001")
+    office.calls("1")
+    office.later(10)
+    office.does(c.Done("anna", "1"))
+    office.later(came)
+    office.takes("P002")
+    office.later(25 - came)
+    office.calls("1")
+
+    day = watched(office)
+
+    assert [round(length) for desk in day.desk_days for _, length in desk.breaks] == [length]
+
+
 def test_laws_are_written_down_and_read_again_as_they_are() -> None:
     assert unpacked(json.loads(json.dumps(packed(LAWS), allow_nan=False))) == LAWS
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.forecast.laws import third_of_day
 from hub.forecast.quantiles import Wait
 from hub.forecast.score import Simple, Told, score, thirds
 from hub.forecast.synthetic import CLEAN
@@ -15,8 +16,8 @@ from hub.store.upgrade import upgrade
 from tests.line.office import PLAN, Office
 
 
-def told(wait: float, *said: float, offset: float = 10.0) -> Told:
-    return Told("t", "padro", offset, {"ours": Wait(*said), "simple": said[2]}, wait)
+def told(wait: float, *said: float, third: int = 0) -> Told:
+    return Told("t", "padro", third, {"ours": Wait(*said), "simple": said[2]}, wait)
 
 
 def test_a_score_is_error_bias_and_coverage() -> None:
@@ -30,9 +31,9 @@ def test_a_score_is_error_bias_and_coverage() -> None:
 
 
 def test_a_day_has_three_thirds() -> None:
-    some = [told(1, 1, 1, 1, 1, offset=offset) for offset in (0, 99, 101, 250)]
+    some = [told(1, 1, 1, 1, 1, third=third_of_day(offset, 5.0)) for offset in (-3, 99, 101, 250, 400)]
 
-    assert [len(part) for part in thirds(some)] == [2, 1, 1]
+    assert [len(part) for part in thirds(some)] == [2, 1, 2]
 
 
 def test_people_times_mean_counts_open_desks_that_serve_it() -> None:
