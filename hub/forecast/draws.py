@@ -12,7 +12,7 @@ from hub.line.model import DeskStage, State
 from hub.line.plan import HOUR, MINUTE, Moment
 
 from .laws import AT_ONCE, NEVER, DeskDay, Laws
-from .scene import DUE, HERE, WALK_IN, Busy, Coming, Scene, arriving
+from .scene import DUE, HERE, RESUMED, WALK_IN, Away, Busy, Coming, Scene, arriving
 from .simulate import Draws
 from .watch import Visit, Watch
 
@@ -36,6 +36,7 @@ class Today:
     opened: frozenset[str] = frozenset()  # desks that have been open
     breaks: Mapping[str, int] | None = None  # how many each desk has had
     third: int = 0  # of the day
+    parked: Mapping[str, float] | None = None  # milliseconds since each one was
 
 
 def today(watch: Watch, laws: Laws, now: int) -> Today:
@@ -47,6 +48,7 @@ def today(watch: Watch, laws: Laws, now: int) -> Today:
         frozenset(watch.opened),
         {id: len(some) for id, some in watch.breaks.items()},
         watch.third(now),
+        {id: float(now - since) for id, since in watch.parked.items()},
     )
 
 
@@ -72,7 +74,7 @@ def draw(scene: Scene, laws: Laws, day: Today, rng: np.random.Generator, replica
     free = _free(scene, laws, day, log_mean + 0.0, spread, pace, rng)
     rests, rest = _breaks(scene, laws, day, rng, replications)
     _after_visits(scene, free, rests, rest)
-    arrives, key, since = _loose(scene, laws, rng, replications)
+    arrives, key, since = _loose(scene, laws, day, rng, replications)
     takes = _takes(scene, laws, log_mean, spread, rng)
     return Draws(takes, np.exp(pace), free, rests, rest, arrives, key, since)
 
@@ -108,6 +110,8 @@ def _takes(scene: Scene, laws: Laws, log_mean: np.ndarray, spread: np.ndarray, r
         for service in work[1:]:
             takes[:, column] += np.exp(log_mean[:, service] + spread[service] * rng.standard_normal(count))
     chance = rng.random(takes.shape)
+    rows, again = np.nonzero(chance > 1 - laws.again)  # parked or transferred: soon at a desk once more
+    takes[rows, again] += np.exp(log_mean[rows, first[again]] + spread[first[again]] * rng.standard_normal(len(rows)))
     absent = np.nonzero(chance < laws.absent)
     held = rng.choice(np.array(laws.holds), len(absent[0]))
     # Whoever rejoins is called soon after: the same desk-time is spent, a little later.
@@ -134,7 +138,7 @@ def _free(
     columns = []
     for number, (id, busy) in enumerate(zip(scene.desks, scene.busy, strict=True)):
         if busy.service is not None:
-            left = _residual(busy, log_mean, spread, pace[:, number], rng)
+            left = _residual(busy, laws, log_mean, spread, pace[:, number], rng)
             columns.append(left)
         elif busy.stage is DeskStage.FREE:
             columns.append(_presses(scene, laws, busy, number, count, rng))
@@ -241,7 +245,7 @@ _LOG_SURVIVAL = np.array([math.log(0.5 * math.erfc(z / math.sqrt(2))) for z in _
 
 
 def _residual(
-    busy: Busy, log_mean: np.ndarray, spread: np.ndarray, pace: np.ndarray, rng: np.random.Generator
+    busy: Busy, laws: Laws, log_mean: np.ndarray, spread: np.ndarray, pace: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Milliseconds until the desk is free: lognormal, given that it has lasted so long (Mandelbaum & Zeltyn 2004).
 
@@ -259,6 +263,8 @@ def _residual(
     left = np.maximum(0.0, whole - elapsed)
     for following in busy.rest:
         left += np.exp(log_mean[:, following] + pace + spread[following] * rng.standard_normal(count))
+    again = np.flatnonzero(rng.random(count) < laws.again)
+    left[again] += np.exp(mean[again] + sd * rng.standard_normal(len(again)))
     return left * MINUTE
 
 
@@ -280,21 +286,43 @@ def forgotten(state: State, laws: Laws, now: Moment) -> set[str]:
 
 
 def _loose(
-    scene: Scene, laws: Laws, rng: np.random.Generator, count: int
+    scene: Scene, laws: Laws, day: Today, rng: np.random.Generator, count: int
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Arrivals, ranks and their changes: of those who are here but not in a queue, then of those who may come."""
-    levels, here = scene.loose_key.shape
+    """Arrivals, ranks and their changes: of those who are here but not in a queue, of those away, of those to come."""
+    levels, known = scene.loose_key.shape
     arrives = np.full((count, len(scene.loose)), HERE)
     new = np.zeros((levels, len(scene.coming)))
     key = tuple(np.tile(row, (count, 1)) for row in np.concatenate([scene.loose_key, new], axis=1))
     since = tuple(np.tile(row, (count, 1)) for row in np.concatenate([scene.loose_since, new], axis=1))
-    for place, one in enumerate(scene.coming, here):
+    for place, away in enumerate(scene.away, known - len(scene.away)):
+        arrives[:, place] = _returns(away, laws, day, count, rng)
+        if away.parked:
+            at_desk = rng.random(count) < laws.resumed
+            for rank in key:
+                rank[at_desk, place] = RESUMED
+    for place, one in enumerate(scene.coming, known):
         came, by_arrival, after, start = _comes(one, scene, laws, count, rng)
         arrives[:, place] = came
         key[0][:, place] = by_arrival
         for later, begins in zip(key[1:], since[1:], strict=True):
             later[:, place], begins[:, place] = after, start
     return arrives, key, since
+
+
+def _returns(away: Away, laws: Laws, day: Today, count: int, rng: np.random.Generator) -> np.ndarray:
+    """When somebody who is away is back, given how long they have been; NEVER if they are not."""
+    if away.parked:
+        elapsed = (day.parked or {}).get(away.ticket, 0.0) / MINUTE
+        lengths = [minutes for minutes in laws.parked if minutes > elapsed]
+        return (rng.choice(np.array(lengths or [NEVER]), count) - elapsed) * MINUTE
+    elapsed = away.missed / MINUTE
+    lengths = [minutes for minutes in laws.back if minutes > elapsed]
+    if not lengths:
+        return np.full(count, NEVER)
+    still = laws.rejoin * len(lengths) / len(laws.back)
+    comes = rng.random(count) < still / (1 - laws.rejoin + still)
+    at = (rng.choice(np.array(lengths), count) - elapsed) * MINUTE
+    return np.where(comes & (at < away.until), at, NEVER)
 
 
 def _comes(

@@ -61,6 +61,10 @@ class Laws:
     day: float = 0.1  # standard deviation of a day's effect
     absent: float = 0.04  # of those called
     rejoin: float = 0.3  # of those absent
+    back: tuple[float, ...] = ()  # how soon those of them who rejoin do
+    again: float = 0.01  # of services ended, after which the same person is soon at a desk again: parked, transferred
+    parked: tuple[float, ...] = ()  # until whoever is parked is back; NEVER: not on that day
+    resumed: float = 0.8  # of those back, whom a desk takes at once; the others stand in the line
     gaps: tuple[float, ...] = ()  # how long a desk that did not call at once let somebody wait
     holds: tuple[float, ...] = ()  # how long a desk waits for whoever does not come
     punctuality: tuple[float, ...] = ()  # check-in after the booked hour; NEVER: did not come
@@ -78,6 +82,8 @@ DESKS = 0.2  # standard deviation between desks
 AT_ONCE = 0.1  # minutes: a desk that calls so soon calls at once
 GAPS = (0.2, 0.3, 0.5, 1.0, 15.0, 20.0)
 HOLDS = (1.0, 1.5, 2.0, 3.0)
+BACK = (1.0, 2.0, 3.0, 5.0, 8.0)
+PARKED = (5.0, 10.0, 15.0, 20.0, 30.0, NEVER)
 PUNCTUAL = (-25.0, -15.0, -10.0, -8.0, -6.0, -4.0, -2.0, 0.0, 3.0, 8.0, NEVER, NEVER)
 # Three of eight desks make a break; the doors' first minutes pass before a desk calls.
 DESK_DAYS = (
@@ -93,6 +99,8 @@ def before_history(plan: Plan) -> Laws:
         services=services,
         spreads=dict.fromkeys(services, SPREAD),
         desks={desk.id: Effect(0.0, DESKS) for desk in plan.desks},
+        back=BACK,
+        parked=PARKED,
         gaps=GAPS,
         holds=HOLDS,
         punctuality=PUNCTUAL,
@@ -136,6 +144,8 @@ def unpacked(body: Mapping[str, Any]) -> Laws:
         | {
             "services": {id: Effect(**effect) for id, effect in found["services"].items()},
             "desks": {id: Effect(**effect) for id, effect in found["desks"].items()},
+            "back": tuple(found.get("back", ())),
+            "parked": tuple(found.get("parked", ())),
             "gaps": tuple(found["gaps"]),
             "holds": tuple(found["holds"]),
             "punctuality": tuple(found["punctuality"]),

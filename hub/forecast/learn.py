@@ -38,7 +38,11 @@ def learn(plan: Plan, days: Sequence[Day]) -> Laws:
     return replace(
         _times(plan, laws, days),
         absent=(absent + 100 * laws.absent) / (calls + 100),
-        rejoin=(sum(d.rejoined for d in days) + 10 * laws.rejoin) / (absent + 10),
+        rejoin=(sum(len(d.back) for d in days) + 10 * laws.rejoin) / (absent + 10),
+        back=_sample(laws.back, [minutes for d in days for minutes in d.back]),
+        again=(sum(d.again for d in days) + 100 * laws.again) / (calls + 100),
+        parked=_sample(laws.parked, [minutes for d in days for minutes in d.parked]),
+        resumed=(sum(d.resumed for d in days) + 10 * laws.resumed) / (sum(len(d.parked) for d in days) + 10),
         gaps=_sample(laws.gaps, [gap for d in days for gap in d.gaps]),
         holds=_sample(laws.holds, [hold for d in days for hold in d.holds]),
         punctuality=_sample(laws.punctuality, [off for d in days for off in d.punctuality]),

@@ -8,17 +8,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hub.line.decide import rejoin_until
 from hub.line.model import DeskStage, Rank, Stage, State, Ticket
-from hub.line.order import BOUND, DUE, WALK_IN, Hold, standing
+from hub.line.order import BOUND, DUE, WALK_IN, Hold, held, place_after, standing
 from hub.line.plan import MINUTE, Appointment, Moment
 
 CLASS = float(2**30)
 NEVER = np.inf
 HERE = -CLASS  # the arrival of whoever is here already: long ago
+RESUMED = 0.75 * CLASS  # the key of somebody who comes back to a desk: ahead of the line, but for the bound
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,16 @@ class Coming:
     services: tuple[str, ...]
     start: Moment | None = None
     grace_minutes: int = 0
+
+
+@dataclass(frozen=True)
+class Away:
+    """Somebody of today who is not in the line and may come back: parked, or not there when called."""
+
+    ticket: str
+    parked: bool
+    missed: float  # milliseconds since the call was
+    until: float  # milliseconds in which they may rejoin; NEVER: at any time
 
 
 @dataclass(frozen=True)
@@ -64,9 +76,12 @@ class Scene:
     queue_service: np.ndarray
     loose: np.ndarray  # columns
     loose_service: np.ndarray
-    loose_key: np.ndarray  # holds × loose that are here, as `standing` gives them: a later one that holds comes first
+    loose_key: (
+        np.ndarray
+    )  # holds × loose that have a ticket, as `standing` gives them: a later one that holds comes first
     loose_since: np.ndarray  # the same: from when it holds, after now
-    coming: tuple[Coming, ...]  # the loose ones that are not here yet; the last ones
+    away: tuple[Away, ...]  # the last ones of the loose that have a ticket
+    coming: tuple[Coming, ...]  # the loose ones that have none yet; the last ones
     early: float  # milliseconds before its hour from which an appointment is due
     late: float
 
@@ -82,15 +97,18 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
     services = tuple(s.id for s in plan.services)
     number = {id: i for i, id in enumerate(services)}
     known = [t for t in state.tickets.values() if t.stage is Stage.WAITING and t.service in number]
+    away = [t for t in state.tickets.values() if t.service in number and _is_away(state, t, now)]
     holds = {t.id: standing(t, rules) for t in known}
+    holds |= {t.id: standing(_back(state, t, known, holds, now), rules) for t in away}
     keys = _keys([hold.rank for some in holds.values() for hold in some], now)
     expected = tuple(c for c in coming if c.services and c.services[0] in number)
     loose = [t for t in known if _is_loose(t, holds[t.id])]
-    column = {t.id: i for i, t in enumerate(known)}
+    column = {t.id: i for i, t in enumerate([*known, *away])}
     queues = _queues([t for t in known if not _is_loose(t, holds[t.id])], holds, keys, number)
     arrays = _queue_arrays(queues, holds, keys, column, now)
     serves = np.array([[0.0 if s in desk.services else NEVER for s in services] for desk in state.desks.values()])
-    everybody: list[Ticket | Coming] = [*known, *expected]
+    loose += away
+    everybody: list[Ticket | Coming] = [*known, *away, *expected]
     loosely: list[Ticket | Coming] = [*loose, *expected]
     levels = max([2, *(len(holds[t.id]) for t in loose)])  # whoever is to come holds two
     loose_key = np.array([[keys[_hold(holds[t.id], i).rank] for t in loose] for i in range(levels)])
@@ -107,14 +125,40 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
         longest=NEVER if rules.walk_in_max_wait_minutes is None else float(rules.walk_in_max_wait_minutes * MINUTE),
         queue_service=np.array([number[service] for service, _ in queues], int),
         **arrays,
-        loose=np.array([column[t.id] for t in loose] + [len(known) + i for i in range(len(expected))], int),
+        loose=np.array([column[t.id] for t in loose] + [len(column) + i for i in range(len(expected))], int),
         loose_service=np.array([number[who.services[0]] for who in loosely], int),
         loose_key=loose_key.reshape(levels, len(loose)),
         loose_since=since.reshape(levels, len(loose)),
+        away=tuple(_away(state, t, now) for t in away),
         coming=expected,
         early=float(rules.early_minutes * MINUTE),
         late=float(rules.late_minutes * MINUTE),
     )
+
+
+def _is_away(state: State, ticket: Ticket, now: Moment) -> bool:
+    """Whether it may still come back into the line, or to a desk."""
+    if ticket.stage is Stage.ABSENT:
+        return rejoin_until(state, ticket, now) > now
+    return ticket.stage is Stage.PARKED
+
+
+def _away(state: State, ticket: Ticket, now: Moment) -> Away:
+    if ticket.stage is Stage.PARKED:
+        return Away(ticket.id, True, 0.0, NEVER)
+    missed = float(max(0, now - (ticket.missed or now)))
+    return Away(ticket.id, False, missed, float(rejoin_until(state, ticket, now) - now))
+
+
+def _back(
+    state: State, ticket: Ticket, waiting: Sequence[Ticket], holds: dict[str, tuple[Hold, ...]], now: Moment
+) -> Ticket:
+    """The ticket as it would stand if it came back now; whoever rejoins later stands behind somebody else by then."""
+    sharing = [t for t in waiting if state.plan.shares_desk(t.service, ticket.service)]
+    if ticket.stage is Stage.PARKED or not sharing:
+        return ticket
+    first = min(sharing, key=lambda t: held(holds[t.id], now, not state.bounded).rank)
+    return replace(ticket, place=place_after(state, first, now), placed=now)
 
 
 def _keys(ranks: Sequence[Rank], now: Moment) -> dict[Rank, float]:
@@ -190,8 +234,10 @@ __all__ = [
     "DUE",
     "HERE",
     "NEVER",
+    "RESUMED",
     "WALK_IN",
     "Appointment",
+    "Away",
     "Busy",
     "Coming",
     "Scene",

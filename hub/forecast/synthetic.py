@@ -32,6 +32,7 @@ from .scene import Coming
 
 FIRST_DAY = date(2026, 1, 7)  # a Wednesday after the feasts
 _ALL = ("padro", "registre", "tributs", "informacio")
+BACK_IN = (1.0, 9.0)  # minutes: between these whoever missed the call rejoins, if at all
 LONGEST_EVENING = 10 * HOUR  # after the doors have closed: whoever still waits then goes home
 MORNINGS = (((540, 840),),) * 5 + ((),) * 2
 
@@ -58,6 +59,9 @@ class World:
     opens_late: float = 0.0
     stays_shut: float = 0.0
     priority: float = 0.03
+    parks: float = 0.0  # chance that a visit is interrupted: the person is parked, and comes back
+    parked_minutes: tuple[float, float] = (5.0, 20.0)  # between these
+    resumed: float = 0.8  # chance that whoever is back goes to the desk at once, not into the line
 
     @property
     def plan(self) -> Plan:
@@ -82,6 +86,7 @@ MESSY = World(
     break_minutes=25.0,
     opens_late=0.2,
     stays_shut=0.08,
+    parks=0.04,
 )
 
 
@@ -129,6 +134,10 @@ def true_laws(world: World, draws: int = 300) -> Laws:
         day=math.sqrt(world.day**2 + odds * (1 - odds) * slow**2),
         absent=world.absent,
         rejoin=world.rejoin,
+        back=tuple(np.linspace(*BACK_IN, 20)),
+        again=world.parks / (1 - world.parks),
+        parked=tuple(np.linspace(*world.parked_minutes, 20)),
+        resumed=world.resumed,
         gaps=tuple(_break_length(world, chance) for _ in range(draws)),
         holds=tuple(_hold(chance) for _ in range(draws)),
         punctuality=tuple(offsets),
@@ -169,6 +178,7 @@ class _Office:
         self.desk_days = {str(i): desk_day(world, str(i), self.chance) for i in range(1, len(world.desks) + 1)}
         self.rests = {id: list(d.breaks) for id, d in self.desk_days.items()}
         self.free: set[str] = set()
+        self.back_at: dict[str, list[str]] = {id: [] for id in self.desk_days}  # who is back from being parked
         self.coming: dict[str, Coming] = {}
 
     def live(self) -> Lived:
@@ -253,6 +263,10 @@ class _Office:
                 self.does(c.PauseDesk("clerk", desk))
             self.at(self.now + length * MINUTE, partial(self.back, desk, said))
             return
+        if self.back_at[desk]:
+            self.does(c.Resume("clerk", desk, ticket=self.back_at[desk].pop(0)))
+            self.serves(desk)
+            return
         if self.state.desks[desk].ticket is None and not any(
             t.stage is Stage.WAITING and t.service in self.state.desks[desk].services
             for t in self.state.tickets.values()
@@ -275,25 +289,45 @@ class _Office:
         id = self.state.desks[desk].ticket
         if id is None:
             self.free.add(desk)
-            return
-        self.free.discard(desk)
-        if self.chance.random() < self.world.absent:
+        elif self.chance.random() < self.world.absent:
+            self.free.discard(desk)
             self.at(self.now + _hold(self.chance) * MINUTE, partial(self.misses, desk, id))
-            return
-        which = _ALL.index(self.state.tickets[id].service)
+        else:
+            self.serves(desk)
+
+    def serves(self, desk: str) -> None:
+        self.free.discard(desk)
+        which = _ALL.index(self.state.tickets[self.state.desks[desk].ticket or ""].service)
         log_mean = math.log(self.world.medians[which]) + self.world.desks[int(desk) - 1] + self.pace
         minutes = math.exp(self.chance.normal(log_mean, self.world.spreads[which]))
         self.at(self.now + minutes * MINUTE, partial(self.done, desk))
 
     def done(self, desk: str) -> None:
         """Ends the visit before a break or when nobody waits; otherwise `next` does."""
-        self.does(c.Done("clerk", desk))
+        id = self.state.desks[desk].ticket or ""
+        if self.chance.random() < self.world.parks:
+            self.does(c.Park("clerk", desk, room="1"))
+            self.at(
+                self.now + self.chance.uniform(*self.world.parked_minutes) * MINUTE, partial(self.returns, desk, id)
+            )
+        else:
+            self.does(c.Done("clerk", desk))
         self.ready(desk)
+
+    def returns(self, desk: str, id: str) -> None:
+        """Whoever was parked is back, at the desk or in the line."""
+        if self.chance.random() < self.world.resumed or not self.state.desks[desk].is_open:
+            self.back_at[desk].append(id)
+            if desk in self.free:
+                self.ready(desk)
+            return
+        self.does(c.Resume("clerk", desk, ticket=id, to_line=True))
+        self.wake()
 
     def misses(self, desk: str, id: str) -> None:
         self.does(c.MarkAbsent("clerk", desk))
         if self.chance.random() < self.world.rejoin:
-            self.at(self.now + self.chance.uniform(1, 9) * MINUTE, partial(self.rejoins, id))
+            self.at(self.now + self.chance.uniform(*BACK_IN) * MINUTE, partial(self.rejoins, id))
         self.ready(desk)
 
     def rejoins(self, id: str) -> None:

@@ -36,7 +36,10 @@ class Day:
     gaps: tuple[float, ...] = ()  # minutes that desks which did not call at once let somebody wait
     holds: tuple[float, ...] = ()  # minutes that desks waited for somebody who did not come
     calls: int = 0
-    rejoined: int = 0
+    back: tuple[float, ...] = ()  # minutes until those of them who rejoined did
+    parked: tuple[float, ...] = ()  # minutes until whoever was parked was back; NEVER: they were not
+    resumed: int = 0  # of them, at a desk at once
+    again: int = 0  # who were at a desk and then soon at one again: parked and back, or transferred
     punctuality: tuple[float, ...] = ()
     desk_days: tuple[DeskDay, ...] = ()
     issued: Mapping[str, int] = field(default_factory=dict)  # tickets without an appointment, by service
@@ -64,6 +67,9 @@ class Watch:
             self.day = replace(self.day, hours=sum(closes - opens for opens, closes in ranges) / 60 / MINUTE)
         self.opened: dict[str, float] = {}
         self.breaks: dict[str, list[tuple[float, float]]] = {}
+        self.parked: dict[str, Moment] = {}  # since when who has been parked
+        self._parked: list[float] = []
+        self._back: list[float] = []
         self._free: dict[str, Moment] = {}  # since when a desk could have called
         self._shut: dict[str, Moment] = {}
         self._at: dict[str, tuple[str, Moment]] = {}  # what is done at a desk, since when
@@ -110,7 +116,10 @@ class Watch:
             gaps=tuple(self._gaps),
             holds=tuple(self._holds),
             calls=self._counts.get("calls", 0),
-            rejoined=self._counts.get("rejoined", 0),
+            back=tuple(self._back),
+            parked=(*self._parked, *(NEVER for _ in self.parked)),
+            resumed=self._counts.get("resumed", 0),
+            again=self._counts.get("again", 0),
             punctuality=tuple(self._punctual),
             desk_days=desk_days if self.opened else (),
             issued=dict(self._issued),
@@ -142,7 +151,21 @@ class Watch:
             self._count("priority")
 
     def _rejoins(self, before: State, event: e.TicketRejoined) -> None:
-        self._count("rejoined")
+        self._back.append((event.at - (before.tickets[event.ticket].missed or event.at)) / MINUTE)
+
+    def _parks(self, before: State, event: e.TicketParked) -> None:
+        self._ends(before, event)
+        self.parked[event.ticket] = event.at
+
+    def _returns(self, before: State, event: e.AtDesk) -> None:
+        """Whoever was parked is back."""
+        self._parked.append((event.at - self.parked.pop(event.ticket, event.at)) / MINUTE)
+        self._count("again")
+
+    def _transfers(self, before: State, event: e.TicketTransferred) -> None:
+        self._ends(before, event)
+        if before.tickets[event.ticket].stage is not Stage.WAITING:
+            self._count("again")
 
     def _opens(self, before: State, event: e.DeskOpened) -> None:
         self.opened.setdefault(event.desk, self.offset(event.at))
@@ -158,6 +181,9 @@ class Watch:
     def _calls(self, before: State, event: e.TicketCalled) -> None:
         self._count("calls")
         ticket = before.tickets[event.ticket]
+        if ticket.stage is Stage.PARKED:
+            self._returns(before, event)
+            self._count("resumed")
         free = self._free.pop(event.desk, None)
         if free is not None:
             since = max(free, _somebody_since(before, event))
@@ -205,6 +231,7 @@ class Watch:
         """What was done at the desk goes on; the visit noted last was none."""
         last = self._last.pop(event.desk, None)
         desk = self.state.desks[event.desk]
+        self.parked = {id: at for id, at in self.parked.items() if self.state.tickets[id].stage is Stage.PARKED}
         if desk.ticket is None:
             self._at.pop(event.desk, None)
             self._free[event.desk] = event.at
@@ -231,8 +258,9 @@ _SEEN: dict[type[e.Event], Callable[[Watch, State, Any], None]] = {
     e.DeskUndone: Watch._undoes,
     e.TicketCalled: Watch._calls,
     e.TicketDone: Watch._ends,
-    e.TicketParked: Watch._ends,
-    e.TicketTransferred: Watch._ends,
+    e.TicketParked: Watch._parks,
+    e.TicketReturned: Watch._returns,
+    e.TicketTransferred: Watch._transfers,
     e.TicketMissed: Watch._misses,
     e.TicketLeft: Watch._misses,
     e.TicketLetPass: Watch._misses,

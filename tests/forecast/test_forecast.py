@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hub.forecast.draws import Today, day_effect, forgotten
+from hub.forecast.draws import day_effect, forgotten, today
 from hub.forecast.laws import QUANTILES, DeskDay, Effect, Laws, before_history
 from hub.forecast.quantiles import Came, Forecast, Wait, adapted, forecast, level_of
 from hub.forecast.scene import Coming
-from hub.forecast.watch import Visit
+from hub.forecast.watch import Visit, Watch
 from hub.line import commands as c
-from hub.line.model import Stage
-from hub.line.plan import HOUR, MINUTE
+from hub.line.model import Stage, State
+from hub.line.plan import MINUTE
 from tests.line.office import EVERY, PLAN, Office
 
 NEVER = math.inf
@@ -29,6 +29,7 @@ def certain(minutes: float = 10.0, **more: object) -> Laws:
         desks=dict.fromkeys("1234", Effect(0.0, 0.0)),
         day=1e-6,
         absent=0.0,
+        again=0.0,
         gaps=(0.2, 0.3, 0.5),
         desk_days=(DeskDay("", 0.0), DeskDay("", NEVER)),
     )
@@ -37,7 +38,10 @@ def certain(minutes: float = 10.0, **more: object) -> Laws:
 
 def said(office: Office, laws: Laws, *coming: Coming, opened: str = "1234") -> Forecast:
     """The forecast of an office now."""
-    day = Today((office.now - office.clock("09:00")) / MINUTE, 4 * HOUR, (0.0, 1e-6), frozenset(opened))
+    watch = Watch(State(office.state.office))
+    for event in office.log:
+        watch.see(event)
+    day = replace(today(watch, laws, office.now), day=(0.0, 1e-6), opened=frozenset(opened), breaks=None)
     return forecast(office.state, laws, day, coming, office.now, np.random.default_rng(1), 200)
 
 
@@ -102,6 +106,62 @@ def test_somebody_who_never_comes_delays_nobody() -> None:
     now = said(office, certain(punctuality=(NEVER,)), Coming(("padro",), office.now), opened="1")
 
     assert minutes(now.tickets["P001"])[1] == 10
+
+
+@pytest.mark.parametrize(("resumed", "waits"), [(1.0, [20, 30]), (0.0, [20, 30])])
+def test_somebody_parked_comes_back_and_passes_ahead(resumed: float, waits: list[int]) -> None:
+    office = Office()
+    office.takes("P000")
+    office.calls("1")
+    office.does(c.Park("anna", "1", room="1"))
+    busy(office, "1")
+    office.takes("P001")
+    office.takes("P002")
+
+    now = said(office, certain(parked=(5.0,), resumed=resumed), opened="1")
+
+    assert [minutes(now.tickets[id])[1] for id in ("P001", "P002")] == waits
+    assert set(now.tickets) == {"P001", "P002"}
+
+
+def test_somebody_parked_for_longer_than_anybody_was_does_not_come_back() -> None:
+    office = Office()
+    office.takes("P000")
+    office.calls("1")
+    office.does(c.Park("anna", "1", room="1"))
+    office.later(6)
+    busy(office, "1")
+    office.takes("P001")
+
+    now = said(office, certain(parked=(5.0,)), opened="1")
+
+    assert minutes(now.tickets["P001"])[1] == 10
+
+
+@pytest.mark.parametrize(("rejoin", "second"), [(1.0, 30), (0.0, 20)])
+def test_somebody_who_missed_the_call_may_be_back_behind_the_first(rejoin: float, second: int) -> None:
+    office = Office()
+    office.takes("P000")
+    office.calls("1")
+    office.misses("1")
+    busy(office, "1")
+    office.takes("P001")
+    office.takes("P002")
+
+    now = said(office, certain(rejoin=rejoin, back=(5.0,)), opened="1")
+
+    assert [minutes(now.tickets[id])[1] for id in ("P001", "P002")] == [10, second]
+
+
+def test_a_visit_after_which_everybody_is_parked_takes_twice_as_long() -> None:
+    office = Office()
+    busy(office, "1")
+    office.takes("P001")
+    office.takes("P002")
+
+    now = said(office, certain(again=1.0), opened="1")
+
+    assert [minutes(now.tickets[id])[1] for id in ("P001", "P002")] == [20, 40]
 
 
 def test_only_desks_that_serve_it_count() -> None:

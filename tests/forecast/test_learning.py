@@ -157,6 +157,35 @@ def test_a_break_began_before_the_first_one_came_if_they_saw_most_of_it(came: fl
     assert [round(length) for desk in day.desk_days for _, length in desk.breaks] == [length]
 
 
+def test_it_is_learned_how_soon_whoever_was_parked_or_missed_the_call_is_back() -> None:
+    office = Office()
+    for number in range(4):
+        office.takes(f"P{number:03d}")
+        office.calls("1")
+        if number < 3:
+            office.does(c.Park("anna", "1", room="1"))
+    office.misses("1")
+    office.later(6)
+    office.does(c.Resume("anna", "1", ticket="P000"))
+    office.does(c.Rejoin("citizen", "P003"))
+    office.later(3)
+    office.does(c.Resume("anna", "1", ticket="P001", to_line=True))
+
+    day = watched(office)
+
+    assert (day.parked, day.resumed, day.again, day.back) == ((6.0, 9.0, math.inf), 1, 2, (6.0,))
+
+
+def test_a_parking_that_was_taken_back_teaches_nothing() -> None:
+    office = Office()
+    office.takes("P000")
+    office.calls("1")
+    office.does(c.Park("anna", "1", room="1"))
+    office.does(c.Undo("anna", "1"))
+
+    assert watched(office).parked == ()
+
+
 def test_laws_are_written_down_and_read_again_as_they_are() -> None:
     assert unpacked(json.loads(json.dumps(packed(LAWS), allow_nan=False))) == LAWS
 

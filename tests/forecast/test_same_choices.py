@@ -9,16 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hub.forecast.scene import DUE, HERE, WALK_IN, Coming, Scene, arriving, look
+from hub.forecast.scene import DUE, HERE, RESUMED, WALK_IN, Coming, Scene, arriving, look
 from hub.forecast.simulate import Draws, run
 from hub.line import commands as c
 from hub.line.errors import NotNow
-from hub.line.model import Stage
+from hub.line.model import WAITED_TOO_LONG, Stage
+from hub.line.order import next_up
 from hub.line.plan import MINUTE, Appointment, Plan, Rules
 from tests.line.office import EVERY, PLAN, Office
 
 NEVER = np.inf
 Call = tuple[int, str, str]  # when, which desk, whom
+Returns = dict[str, tuple[int, bool]]  # who is back from being parked: after how many milliseconds, at a desk at once
 
 
 def morning(seed: int, plan: Plan) -> tuple[Office, list[tuple[Coming, int | None]]]:
@@ -48,6 +50,8 @@ def _something(office: Office, chance: random.Random) -> None:
     desk, act = chance.choice(list(office.state.desks)), chance.random()
     if act < 0.45:
         called = office.calls(desk)
+        if called and act > 0.38:
+            office.does(c.Park("anna", desk, room="1"))
         if called and act < 0.1:
             office.misses(desk)
             if act < 0.07:
@@ -64,10 +68,18 @@ def _arrival(one: Coming, now: int, chance: random.Random) -> int | None:
     return None if chance.random() < 0.2 else max(now + 1, one.start + chance.randint(-40, 25) * MINUTE)
 
 
-def drawn(scene: Scene, arrivals: list[int | None], seed: int) -> Draws:
+def back(scene: Scene, seed: int) -> Returns:
+    """Most of those who are parked come back, half of them to a desk at once."""
+    chance = random.Random(seed)
+    parked = [one.ticket for one in scene.away if one.parked and chance.random() < 0.8]
+    return {id: (chance.randint(1_000, 2_000_000), chance.random() < 0.5) for id in parked}
+
+
+def drawn(scene: Scene, arrivals: list[int | None], returns: Returns, seed: int) -> Draws:
     """Every duration of the morning decided, in whole seconds and a few milliseconds, so that no two end at once."""
     chance = np.random.default_rng(seed)
-    people, desks, here = scene.people, len(scene.desks), scene.loose_key.shape[1]
+    people, desks = scene.people, len(scene.desks)
+    here = scene.loose_key.shape[1] - len(scene.away)
     takes = chance.integers(60_000, 1_500_000, (1, people)).astype(float)
     free = chance.permutation(np.arange(1, desks + 1)).reshape(1, desks) * 7_001.0
     came = np.array([NEVER if a is None else float(a - scene.now) for a in arrivals])
@@ -76,7 +88,11 @@ def drawn(scene: Scene, arrivals: list[int | None], seed: int) -> Draws:
     by_arrival, by_hour = arriving(WALK_IN, came, seen), arriving(DUE, start, seen)
     late = came > start + scene.late
     later = np.where(late, by_arrival, by_hour)
-    key = [np.append(scene.loose_key[0], by_arrival)] + [np.append(row, later) for row in scene.loose_key[1:]]
+    known = scene.loose_key.copy()
+    for place, one in enumerate(scene.away, here):
+        if returns.get(one.ticket, (0, False))[1]:
+            known[:, place] = RESUMED
+    key = [np.append(known[0], by_arrival)] + [np.append(row, later) for row in known[1:]]
     begins = np.where(late, NEVER, start - scene.early)
     since = [np.append(row, begins) for row in scene.loose_since]
     return Draws(
@@ -85,39 +101,55 @@ def drawn(scene: Scene, arrivals: list[int | None], seed: int) -> Draws:
         free=free,
         rests=np.full((1, desks), NEVER),
         rest=np.zeros((1, desks)),
-        arrives=np.append(np.full(here, HERE), came).reshape(1, -1),
+        arrives=np.array([*[HERE] * here, *(returns.get(o.ticket, (NEVER, False))[0] for o in scene.away), *came])[
+            None
+        ],
         key=tuple(row.reshape(1, -1) for row in key),
         since=tuple(row.reshape(1, -1) for row in since),
     )
 
 
-def office_calls(office: Office, scene: Scene, draws: Draws, coming: list[tuple[Coming, int | None]]) -> Iterator[Call]:
+def office_calls(
+    office: Office, scene: Scene, draws: Draws, coming: list[tuple[Coming, int | None]], returns: Returns
+) -> Iterator[Call]:
     """The same morning at the office itself: each desk presses `next` when it is free and somebody is there."""
     for desk in office.state.desks:  # whoever is at a desk leaves without another step of the morning
         if office.desk(desk).ticket:
             office.does(c.Done("anna", desk))
     began = office.now
     events: list[tuple[float, int, str]] = [(draws.free[0, i], 1, id) for i, id in enumerate(scene.desks)]
-    known = len(scene.tickets)
-    column = {id: i for i, id in enumerate(scene.tickets)}
+    column = {id: i for i, id in enumerate([*scene.tickets, *(one.ticket for one in scene.away)])}
+    known = len(column)
+    events += [(float(after), 0, id) for id, (after, _) in returns.items()]
+    at_desks: list[str] = []
     for i, (_, arrival) in enumerate(coming):
         if arrival is not None:
-            events.append((float(arrival - began), 0, f"{i}"))
+            events.append((float(arrival - began), 0, f"of-{i}"))
     heapq.heapify(events)
     idle: set[str] = set()
     while events:
         at, kind, who = heapq.heappop(events)
         office.now = began + int(at)
         if kind == 0:
-            one = coming[int(who)][0]
-            office.takes(f"C{who}", *one.services, appointment=Appointment(f"of-{who}", one.start))
-            column[f"C{who}"] = known + int(who)
-            wakes = sorted((d for d in idle if one.services[0] in office.desk(d).services), key=scene.desks.index)
+            if who in returns:
+                service = office.ticket(who).service
+                if returns[who][1]:
+                    at_desks.append(who)
+                else:
+                    office.does(c.Resume("anna", _an_open_desk(office), ticket=who, to_line=True))
+            else:
+                number = int(who.removeprefix("of-"))
+                (service, *_), start = coming[number][0].services, coming[number][0].start
+                office.takes(f"C{number}", service, appointment=Appointment(who, start))
+                column[f"C{number}"] = known + number
+            wakes = sorted((d for d in idle if service in office.desk(d).services), key=scene.desks.index)
             idle -= set(wakes)
             for desk in wakes:
                 heapq.heappush(events, (at, 1 + scene.desks.index(desk), desk))
             continue
-        called = office.calls(who)
+        called = _calls(office, who, sorted(at_desks, key=column.__getitem__))
+        if called in at_desks:
+            at_desks.remove(called)
         if called is None:
             idle.add(who)
             continue
@@ -125,6 +157,25 @@ def office_calls(office: Office, scene: Scene, draws: Draws, coming: list[tuple[
         desk = scene.desks.index(who)
         ends = at + float(np.rint(draws.takes[0, column[called]] * draws.pace[0, desk]))
         heapq.heappush(events, (ends, 1 + desk, who))
+
+
+def _an_open_desk(office: Office) -> str:
+    desk = next((id for id, desk in office.state.desks.items() if desk.is_open), "1")
+    office.does(c.Open("anna", desk))
+    return desk
+
+
+def _calls(office: Office, desk: str, at_desks: list[str]) -> str | None:
+    """The next person, or whoever is back from being parked, but for the bound."""
+    office.does(c.Open("anna", desk))
+    if office.desk(desk).ticket:
+        office.does(c.Done("anna", desk))
+    found = next_up(office.state, office.desk(desk).services, office.now)
+    back = next((id for id in at_desks if office.ticket(id).service in office.desk(desk).services), None)
+    if back is None or (found and found[1] == WAITED_TOO_LONG):
+        return office.calls(desk)
+    office.does(c.Resume("anna", desk, ticket=back))
+    return back
 
 
 PLANS = {
@@ -141,12 +192,13 @@ def test_the_simulation_makes_every_choice_that_the_office_makes(plan: str, seed
     if plan == "bounded":
         coming = [(one, a) for one, a in coming if a is None or a <= one.start + 15 * MINUTE]
     scene = look(office.state, [one for one, _ in coming], office.now)
-    draws = drawn(scene, [arrival for _, arrival in coming], seed)
+    returns = back(scene, seed)
+    draws = drawn(scene, [arrival for _, arrival in coming], returns, seed)
 
     played = run(scene, draws)
 
-    calls = list(office_calls(office, scene, draws, coming))
-    names = [*scene.tickets, *(f"C{i}" for i in range(len(coming)))]
+    calls = list(office_calls(office, scene, draws, coming, returns))
+    names = [*scene.tickets, *(one.ticket for one in scene.away), *(f"C{i}" for i in range(len(coming)))]
     waiting = set(scene.tickets)
     chosen = {
         (scene.now + int(played.called[0, i]), scene.desks[played.desk[0, i]], names[i])
