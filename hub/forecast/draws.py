@@ -11,7 +11,7 @@ import numpy as np
 from hub.line.model import DeskStage, State
 from hub.line.plan import HOUR, MINUTE, Moment
 
-from .laws import AT_ONCE, NEVER, DeskDay, Laws
+from .laws import AT_ONCE, NEVER, SPREAD, UNSURE, DeskDay, Effect, Laws, mean_minutes
 from .scene import DUE, HERE, RESUMED, WALK_IN, Away, Busy, Coming, Scene, arriving
 from .simulate import Draws
 from .watch import Visit, Watch
@@ -69,7 +69,7 @@ def day_effect(laws: Laws, visits: Sequence[Visit]) -> tuple[float, float]:
 def draw(scene: Scene, laws: Laws, day: Today, rng: np.random.Generator, replications: int) -> Draws:
     """Everything that `run` needs to play the scene forward."""
     log_mean = _service_means(scene, laws, day, rng, replications)
-    spread = np.array([laws.spreads[s] for s in scene.services])
+    spread = np.array([laws.spreads.get(s, SPREAD) for s in scene.services])
     pace = _effects([laws.desks.get(d) for d in scene.desks], rng, replications)
     free = _free(scene, laws, day, log_mean + 0.0, spread, pace, rng)
     rests, rest = _breaks(scene, laws, day, rng, replications)
@@ -84,7 +84,7 @@ def drawn_visits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How long each visit takes at an average desk, in milliseconds, and by how much longer at each desk."""
     log_mean = _service_means(scene, laws, Today(0.0, day=day), rng, replications)
-    spread = np.array([laws.spreads[s] for s in scene.services])
+    spread = np.array([laws.spreads.get(s, SPREAD) for s in scene.services])
     pace = _effects([laws.desks.get(d) for d in scene.desks], rng, replications)
     return _takes(scene, laws, log_mean, spread, rng), np.exp(pace)
 
@@ -97,8 +97,13 @@ def _effects(effects: Sequence, rng: np.random.Generator, count: int) -> np.ndar
 
 def _service_means(scene: Scene, laws: Laws, day: Today, rng: np.random.Generator, count: int) -> np.ndarray:
     """R × services: the mean of log minutes, as far as it is known, on this day."""
-    means = _effects([laws.services[s] for s in scene.services], rng, count)
+    means = _effects([laws.services.get(s) or _usual(laws) for s in scene.services], rng, count)
     return means + day.day[0] + day.day[1] * rng.standard_normal((count, 1))
+
+
+def _usual(laws: Laws) -> Effect:
+    """The law of a service that the office has no more: a visit like others."""
+    return Effect(math.log(mean_minutes(laws)) - SPREAD**2 / 2, UNSURE)
 
 
 def _takes(scene: Scene, laws: Laws, log_mean: np.ndarray, spread: np.ndarray, rng: np.random.Generator) -> np.ndarray:

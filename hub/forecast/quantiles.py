@@ -81,7 +81,7 @@ def forecast(
     return Forecast(
         now,
         dict(zip(scene.tickets, waits, strict=False)),
-        dict(zip(scene.services, waits[known:], strict=True)),
+        dict(zip((s.id for s in state.plan.services), waits[known:], strict=False)),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hub.line.decide import rejoin_until
+from hub.line.evolve import ENDED
 from hub.line.model import DeskStage, Rank, Stage, State, Ticket
 from hub.line.order import BOUND, DUE, WALK_IN, Hold, held, place_after, standing
 from hub.line.plan import MINUTE, Appointment, Moment
@@ -61,7 +62,7 @@ class Scene:
     """
 
     now: Moment
-    services: tuple[str, ...]
+    services: tuple[str, ...]  # those of the plan, then those of people here that it has no more
     desks: tuple[str, ...]
     tickets: tuple[str, ...]  # ids of those who wait
     work: tuple[tuple[int, ...], ...]  # for each column its services
@@ -94,10 +95,12 @@ class Scene:
 def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
     """The scene of an office; `coming` are today's appointments that have not checked in."""
     plan, rules = state.plan, state.plan.rules
-    services = tuple(s.id for s in plan.services)
+    planned = tuple(s.id for s in plan.services)
+    lost = _lost(state, planned)
+    services = (*planned, *lost)
     number = {id: i for i, id in enumerate(services)}
-    known = [t for t in state.tickets.values() if t.stage is Stage.WAITING and t.service in number]
-    away = [t for t in state.tickets.values() if t.service in number and _is_away(state, t, now)]
+    known = [t for t in state.tickets.values() if t.stage is Stage.WAITING]
+    away = [t for t in state.tickets.values() if _is_away(state, t, now)]
     holds = {t.id: standing(t, rules) for t in known}
     holds |= {t.id: standing(_back(state, t, known, holds, now), rules) for t in away}
     keys = _keys([hold.rank for some in holds.values() for hold in some], now)
@@ -106,7 +109,8 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
     column = {t.id: i for i, t in enumerate([*known, *away])}
     queues = _queues([t for t in known if not _is_loose(t, holds[t.id])], holds, keys, number)
     arrays = _queue_arrays(queues, holds, keys, column, now)
-    serves = np.array([[0.0 if s in desk.services else NEVER for s in services] for desk in state.desks.values()])
+    served = [(*desk.services, *lost) for desk in state.desks.values()]
+    serves = np.array([[0.0 if s in some else NEVER for s in services] for some in served])
     loose += away
     everybody: list[Ticket | Coming] = [*known, *away, *expected]
     loosely: list[Ticket | Coming] = [*loose, *expected]
@@ -134,6 +138,12 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
         early=float(rules.early_minutes * MINUTE),
         late=float(rules.late_minutes * MINUTE),
     )
+
+
+def _lost(state: State, planned: tuple[str, ...]) -> tuple[str, ...]:
+    """What people here have come for and the offices file has no more: every desk does it."""
+    here = (t for t in state.tickets.values() if t.stage not in ENDED)
+    return tuple(sorted({service for t in here for service in t.services} - set(planned)))
 
 
 def _is_away(state: State, ticket: Ticket, now: Moment) -> bool:
@@ -221,10 +231,10 @@ def _over(holds: tuple[Hold, ...], now: Moment) -> float:
 def _busy(state: State, desk: str, number: dict[str, int], now: Moment) -> Busy:
     found = state.desks[desk]
     ticket = state.tickets.get(found.ticket or "")
-    if ticket is None or ticket.service not in number:
+    if ticket is None:
         return Busy(found.stage, None, (), float(max(0, now - found.since)))
     begun = max(ticket.called or now, ticket.started or 0)
-    rest = tuple(number[s] for s in ticket.services[1:] if s in number)
+    rest = tuple(number[s] for s in ticket.services[1:])
     return Busy(found.stage, number[ticket.service], rest, float(max(0, now - begun)))
 
 
