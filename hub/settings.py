@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--to", dest="last", metavar="DAY", help="score: the last day; default: yesterday")
             command.add_argument("--synthetic", choices=("clean", "messy"), help="score: an office that never was")
             command.add_argument("--seed", type=int, default=4000, help="score: of the synthetic office")
-            command.add_argument("--worlds", type=int, default=6, help="score: how many such offices")
+            command.add_argument("--worlds", type=int, default=20, help="score: how many such offices")
             command.add_argument("--days", type=int, default=8, help="score: days of each, after 20 to learn from")
         if name == "people":
             command.add_argument("act", choices=("export", "erase", "erased", "key", "rekey"), help="what to do")

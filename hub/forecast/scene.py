@@ -102,7 +102,8 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
     known = [t for t in state.tickets.values() if t.stage is Stage.WAITING]
     away = [t for t in state.tickets.values() if _is_away(state, t, now)]
     holds = {t.id: standing(t, rules) for t in known}
-    holds |= {t.id: standing(_back(state, t, known, holds, now), rules) for t in away}
+    heads = _heads(state, known, holds, now) if away else []
+    holds |= {t.id: standing(_back(state, t, heads, now), rules) for t in away}
     keys = _keys([hold.rank for some in holds.values() for hold in some], now)
     expected = tuple(c for c in coming if c.services and c.services[0] in number)
     loose = [t for t in known if _is_loose(t, holds[t.id])]
@@ -160,14 +161,22 @@ def _away(state: State, ticket: Ticket, now: Moment) -> Away:
     return Away(ticket.id, False, missed, float(rejoin_until(state, ticket, now) - now))
 
 
-def _back(
-    state: State, ticket: Ticket, waiting: Sequence[Ticket], holds: dict[str, tuple[Hold, ...]], now: Moment
-) -> Ticket:
+def _heads(state: State, waiting: Iterable[Ticket], holds: dict[str, tuple[Hold, ...]], now: Moment) -> list[Ticket]:
+    """Of each service the first who waits, in the order in which they will be called."""
+    found: dict[str, tuple[Rank, Ticket]] = {}
+    bound = not state.bounded
+    for ticket in waiting:
+        rank = held(holds[ticket.id], now, bound).rank
+        if ticket.service not in found or rank < found[ticket.service][0]:
+            found[ticket.service] = rank, ticket
+    return [ticket for _, ticket in sorted(found.values(), key=lambda one: one[0])]
+
+
+def _back(state: State, ticket: Ticket, heads: Sequence[Ticket], now: Moment) -> Ticket:
     """The ticket as it would stand if it came back now; whoever rejoins later stands behind somebody else by then."""
-    sharing = [t for t in waiting if state.plan.shares_desk(t.service, ticket.service)]
-    if ticket.stage is Stage.PARKED or not sharing:
+    first = next((t for t in heads if state.plan.shares_desk(t.service, ticket.service)), None)
+    if ticket.stage is Stage.PARKED or first is None:
         return ticket
-    first = min(sharing, key=lambda t: held(holds[t.id], now, not state.bounded).rank)
     return replace(ticket, place=place_after(state, first, now), placed=now)
 
 

@@ -1,15 +1,17 @@
 """Scores: what was told, against what came."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hub.forecast.laws import third_of_day
 from hub.forecast.quantiles import Wait
-from hub.forecast.score import Simple, Told, score, thirds
+from hub.forecast.score import Simple, Told, at_once, score, thirds
 from hub.forecast.synthetic import CLEAN
 from hub.forecaster.scoring import OURS, TRUE, back_by, lived, score_log, score_synthetic, table
 from hub.line import commands as c
+from hub.line.events import TicketIssued
 from hub.offices import Fleet
 from hub.store import Store
 from hub.store.upgrade import upgrade
@@ -45,6 +47,21 @@ def test_people_times_mean_counts_open_desks_that_serve_it() -> None:
 
     assert Simple(10.0).say(office.state, "padro")["people x mean / desks"] == 30.0
     assert Simple(10.0).say(office.state, "registre")["people x mean / desks"] == 15.0
+
+
+@pytest.mark.parametrize(("service", "free"), [("registre", True), ("padro", False)])
+def test_who_finds_a_free_desk_whom_nobody_waits_for_needs_no_forecast(service: str, free: bool) -> None:
+    office = Office()
+    office.takes("P001")
+    office.does(c.Open("anna", "4"))  # serves registre, not padro
+    office.takes("X001", service)
+    event = office.log[-1]
+    assert isinstance(event, TicketIssued)
+    before = {id: ticket for id, ticket in office.state.tickets.items() if id != "X001"}
+
+    found = at_once(replace(office.state, tickets=before), event)
+
+    assert found is free
 
 
 def test_on_an_office_that_never_was_the_forecast_is_better_than_what_others_tell() -> None:
