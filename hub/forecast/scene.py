@@ -96,8 +96,7 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
     """The scene of an office; `coming` are today's appointments that have not checked in."""
     plan, rules = state.plan, state.plan.rules
     planned = tuple(s.id for s in plan.services)
-    lost = _lost(state, planned)
-    services = (*planned, *lost)
+    services = (*planned, *_lost(state, planned))
     number = {id: i for i, id in enumerate(services)}
     known = [t for t in state.tickets.values() if t.stage is Stage.WAITING]
     away = [t for t in state.tickets.values() if _is_away(state, t, now)]
@@ -110,8 +109,7 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
     column = {t.id: i for i, t in enumerate([*known, *away])}
     queues = _queues([t for t in known if not _is_loose(t, holds[t.id])], holds, keys, number)
     arrays = _queue_arrays(queues, holds, keys, column, now)
-    served = [(*desk.services, *lost) for desk in state.desks.values()]
-    serves = np.array([[0.0 if s in some else NEVER for s in services] for some in served])
+    serves = np.array([[0.0 if s in desk.services else NEVER for s in services] for desk in state.desks.values()])
     loose += away
     everybody: list[Ticket | Coming] = [*known, *away, *expected]
     loosely: list[Ticket | Coming] = [*loose, *expected]
@@ -142,7 +140,7 @@ def look(state: State, coming: Iterable[Coming], now: Moment) -> Scene:
 
 
 def _lost(state: State, planned: tuple[str, ...]) -> tuple[str, ...]:
-    """What people here have come for and the offices file has no more: every desk does it."""
+    """What people here have come for and the offices file has no more: each desk of the state knows that it does it."""
     here = (t for t in state.tickets.values() if t.stage not in ENDED)
     return tuple(sorted({service for t in here for service in t.services} - set(planned)))
 

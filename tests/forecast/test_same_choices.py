@@ -185,12 +185,31 @@ PLANS = {
 }
 
 
+def without(plan: Plan, service: str) -> Plan:
+    """The plan after the offices file has lost a service."""
+    desks = tuple(replace(desk, services=tuple(s for s in desk.services if s != service)) for desk in plan.desks)
+    return replace(plan, desks=desks, services=tuple(s for s in plan.services if s.id != service))
+
+
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("seed", range(40))
 def test_the_simulation_makes_every_choice_that_the_office_makes(plan: str, seed: int) -> None:
     office, coming = morning(seed, PLANS[plan])
     if plan == "bounded":
         coming = [(one, a) for one, a in coming if a is None or a <= one.start + 15 * MINUTE]
+    same_choices(office, coming, seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_makes_them_for_services_that_the_offices_file_has_no_more(seed: int) -> None:
+    office, coming = morning(seed, PLAN)
+    office.does(c.Adopt("hub", without(PLAN, "padro")))
+
+    same_choices(office, [(one, a) for one, a in coming if one.services != ("padro",)], seed)
+
+
+def same_choices(office: Office, coming: list[tuple[Coming, int | None]], seed: int) -> None:
+    """Plays the morning both ways and compares."""
     scene = look(office.state, [one for one, _ in coming], office.now)
     returns = back(scene, seed)
     draws = drawn(scene, [arrival for _, arrival in coming], returns, seed)
