@@ -24,6 +24,8 @@ from .quantiles import REPLICATIONS, Wait, forecast
 from .scene import Coming
 from .watch import Watch
 
+LENGTHS = (0, 5, 10, 20)  # of the line: where a group of those scored begins
+
 
 class Told(NamedTuple):
     """What somebody was told when they took a ticket, and what came of it; minutes."""
@@ -31,6 +33,7 @@ class Told(NamedTuple):
     ticket: str
     service: str
     third: int  # of the day, when
+    ahead: int  # how many waited who share a desk with them
     said: Mapping[str, Wait | float | None]  # by the estimator's name
     wait: float
 
@@ -47,6 +50,12 @@ def by_laws(laws: Laws, seed: int = 0, replications: int = REPLICATIONS) -> Tell
         return said.services
 
     return tell
+
+
+def ahead_of(state: State, service: str) -> int:
+    """How many wait who share a desk with a ticket for `service`."""
+    plan = state.plan
+    return sum(plan.shares_desk(t.service, service) for t in state.tickets.values() if t.stage is Stage.WAITING)
 
 
 class Simple:
@@ -66,8 +75,7 @@ class Simple:
 
     def say(self, state: State, service: str) -> dict[str, float]:
         """Rolling mean of five, last wait, and people ahead x mean / open desks."""
-        plan = state.plan
-        ahead = sum(plan.shares_desk(t.service, service) for t in state.tickets.values() if t.stage is Stage.WAITING)
+        ahead = ahead_of(state, service)
         desks = max(1, sum(d.is_open for d in state.desks.values() if service in d.services))
         return {
             "rolling mean of 5": float(np.mean(self.waits)) if self.waits else 0.0,
@@ -89,7 +97,7 @@ def replay(
     """One day again; what each estimator says before each ticket without an appointment."""
     watch, simple = Watch(begun), Simple(mean)
     left = dict(coming)
-    told: dict[str, tuple[str, int, dict[str, Wait | float | None]]] = {}
+    told: dict[str, tuple[str, int, int, dict[str, Wait | float | None]]] = {}
     for event in events:
         if isinstance(event, TicketIssued):
             if event.appointment:
@@ -99,7 +107,7 @@ def replay(
                 said: dict[str, Wait | float | None] = dict(simple.say(watch.state, service))
                 for name, tell in tellers.items():
                     said[name] = tell(watch, list(left.values()), event.at)[service]
-                told[event.ticket] = (service, watch.third(event.at), said)
+                told[event.ticket] = (service, watch.third(event.at), ahead_of(watch.state, service), said)
         if isinstance(event, TicketCalled):
             wait = simple.heard(watch.state, event)
             if wait is not None and event.ticket in told:
@@ -156,6 +164,17 @@ def score(name: str, told: Sequence[Told]) -> Score:
 def thirds(told: Sequence[Told]) -> list[list[Told]]:
     """By the third of the day in which the ticket was taken."""
     return [[t for t in told if t.third == third] for third in range(THIRDS)]
+
+
+def by_length(told: Sequence[Told]) -> dict[str, list[Told]]:
+    """By how many were ahead."""
+    lengths = zip(LENGTHS, (*LENGTHS[1:], None), strict=True)
+    return {
+        f"{least} or more" if next_ is None else f"{least} to {next_ - 1}": [
+            t for t in told if t.ahead >= least and (next_ is None or t.ahead < next_)
+        ]
+        for least, next_ in lengths
+    }
 
 
 class Walk(NamedTuple):

@@ -10,7 +10,7 @@ from hub.forecast.laws import NEVER
 from hub.forecast.learn import DAYS, learn
 from hub.forecast.quantiles import Came, Wait, adapted
 from hub.forecast.scene import Coming
-from hub.forecast.score import Score, Told, Walk, by_laws, come_back, replay, score, thirds
+from hub.forecast.score import Score, Told, Walk, by_laws, by_length, come_back, replay, score, thirds
 from hub.forecast.synthetic import CLEAN, MESSY, Lived, World, live, true_laws
 from hub.forecast.watch import Day, Watch
 from hub.line.events import Event, TicketIssued
@@ -42,7 +42,7 @@ def score_synthetic(kind: str, seed: int, worlds: int, days: int) -> int:
             walks += out
     print(f"{worlds} {kind} offices, seeds {seed} to {seed + worlds - 1}, {days} days each\n")
     print(table(told, (OURS, TRUE, *SIMPLE)))
-    print(f"\n{back_by(walks)}")
+    print(f"\n{back_by(walks)}\n\n{by_line(told, (OURS, TRUE, *SIMPLE))}")
     return 0
 
 
@@ -95,7 +95,8 @@ def score_log(store: Store, fleet: Fleet, office: str | None, first: str | None,
     for id, plan in fleet.plans.items():
         if office in (None, id):
             told, walks = _replayed(store, plan, begins.isoformat(), ends.isoformat())
-            print(f"{id}, {begins} to {ends}\n\n{table(told, (OURS, *SIMPLE))}\n\n{back_by(walks)}\n")
+            parts = table(told, (OURS, *SIMPLE)), back_by(walks), by_line(told, (OURS, *SIMPLE))
+            print(f"{id}, {begins} to {ends}", *parts, sep="\n\n", end="\n\n")
     return 0
 
 
@@ -157,6 +158,17 @@ def table(told: Sequence[Told], names: Sequence[str]) -> str:
     ratios = [f"{ours / other.error:.2f} of {name}" for name in names[1:] if (other := _error(name, told)) is not None]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*lines, "", f"The error of {names[0]} is " + ", ".join(ratios) + "."])
+
+
+def by_line(told: Sequence[Told], names: Sequence[str]) -> str:
+    """The error of each estimator by how many were ahead, in Markdown: where each one loses."""
+    if not told:
+        return ""
+    groups = {length: some for length, some in by_length(told).items() if some}
+    rows = [("error by people ahead", *groups), tuple("---" for _ in range(len(groups) + 1))]
+    rows.append(("people", *(str(len(some)) for some in groups.values())))
+    rows += [(name, *(f"{score(name, some).error:.2f}" for some in groups.values())) for name in names]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _error(name: str, told: Sequence[Told]) -> Score | None:

@@ -7,9 +7,9 @@ import pytest
 
 from hub.forecast.laws import third_of_day
 from hub.forecast.quantiles import Wait
-from hub.forecast.score import Simple, Told, at_once, score, thirds
+from hub.forecast.score import Simple, Told, at_once, by_length, score, thirds
 from hub.forecast.synthetic import CLEAN
-from hub.forecaster.scoring import OURS, TRUE, back_by, lived, score_log, score_synthetic, table
+from hub.forecaster.scoring import OURS, TRUE, back_by, by_line, lived, score_log, score_synthetic, table
 from hub.line import commands as c
 from hub.line.events import TicketIssued
 from hub.offices import Fleet
@@ -18,8 +18,8 @@ from hub.store.upgrade import upgrade
 from tests.line.office import PLAN, Office
 
 
-def told(wait: float, *said: float, third: int = 0) -> Told:
-    return Told("t", "padro", third, {"ours": Wait(*said), "simple": said[2]}, wait)
+def told(wait: float, *said: float, third: int = 0, ahead: int = 0) -> Told:
+    return Told("t", "padro", third, ahead, {"ours": Wait(*said), "simple": said[2]}, wait)
 
 
 def test_a_score_is_error_bias_and_coverage() -> None:
@@ -36,6 +36,20 @@ def test_a_day_has_three_thirds() -> None:
     some = [told(1, 1, 1, 1, 1, third=third_of_day(offset, 5.0)) for offset in (-3, 99, 101, 250, 400)]
 
     assert [len(part) for part in thirds(some)] == [2, 1, 2]
+
+
+def test_people_are_grouped_by_how_many_were_ahead_of_them() -> None:
+    some = [told(1, 1, 1, 1, 1, ahead=ahead) for ahead in (0, 4, 5, 19, 20, 300)]
+
+    groups = by_length(some)
+
+    assert {name: len(group) for name, group in groups.items()} == {
+        "0 to 4": 2,
+        "5 to 9": 1,
+        "10 to 19": 1,
+        "20 or more": 2,
+    }
+    assert by_line(some, ("simple",)).splitlines()[-1] == "| simple | 0.00 | 0.00 | 0.00 | 0.00 |"
 
 
 def test_people_times_mean_counts_open_desks_that_serve_it() -> None:
