@@ -11,7 +11,7 @@ minutes, and until the hub has told the time, it shows no numbers.
 import asyncio
 
 import wire
-import words
+from spoken import Spoken
 
 FRESH = 10000  # ms: a call older than this is not announced
 FLASH_FOR = 4000  # ms that a new call has the sign to itself
@@ -36,7 +36,7 @@ class Board:
     def __init__(self, link, parts, language):
         self._link, self._clock = link, parts.clock
         self._screen, self._buzzer = parts.screen, parts.buzzer
-        self._language, self._say = language, words.say(words.BOARD, None, language)
+        self._say = Spoken("board", language)
         self._config = self._office = self._calls = None
         self._seq = 0  # of the newest list
         self._known = []  # the calls' seq
@@ -58,7 +58,8 @@ class Board:
     # --- what the hub says ---
 
     def _configured(self, message, _retained):
-        self._config, self._say = message, words.say(words.BOARD, message, self._language)
+        self._config = message
+        self._say.speak(message["languages"])
         if message["office"] != self._office:
             if self._office:
                 self._link.off(wire.calls_topic(self._office))
@@ -116,7 +117,7 @@ class Board:
         if self._link.hub_here():
             return self._news(calls), calls[0]["label"] if calls else "", None
         if not calls or now - self._here_at > OLD_NEWS:
-            return (self._say["lost"], words.TROUBLES[self._link.trouble]), DASHES, None
+            return (self._say["lost"], self._say[self._link.trouble]), DASHES, None
         return (calls[0]["label"], self._place(calls[0]), self._say["old"]), DASHES, None
 
     def _news(self, calls):

@@ -13,8 +13,8 @@ import binascii
 import os
 
 import wire
-import words
 from button import Button
+from spoken import Spoken
 
 ANSWER_WITHIN = 1000  # ms until silence counts as no
 NOTE_FOR = 3000  # ms that a refusal stands on the sign
@@ -35,7 +35,7 @@ class Desk:
     def __init__(self, link, parts, language):
         self._link, self._clock, self._notes = link, parts.clock, parts.notes
         self._screen, self._light = parts.screen, parts.light
-        self._language, self._say = language, words.say(words.DESK, None, language)
+        self._say = Spoken("desk", language)
         self._version = None  # of the desk as the sign shows it; None: nothing can be asked
         self._lines = None
         self._config = self._desk = self._topic = None
@@ -91,7 +91,8 @@ class Desk:
 
     def _configured(self, message, _retained):
         topic = wire.desk_topic(message["office"], message["desk"]) if "desk" in message else None
-        self._config, self._say = message, words.say(words.DESK, message, self._language)
+        self._config = message
+        self._say.speak(message["languages"])
         if topic != self._topic:
             if self._topic:
                 self._link.off(self._topic)
@@ -138,7 +139,7 @@ class Desk:
     def _now_shown(self):
         say = self._say
         if not self._link.hub_here():
-            return (say["lost"], words.TROUBLES[self._link.trouble]), "--------", None
+            return (say["lost"], say[self._link.trouble]), "--------", None
         if self._config is None or self._desk is None:
             return (say["unset"], self._link.device), "--------", None
         desk, version = self._desk, self._desk["version"]

@@ -8,27 +8,19 @@ import framebuf
 
 SIDE = 8  # pixels of a letter
 
-# What framebuf cannot draw: after each bare letter those that are seen as it, and the marks on them, as pixels
-# (column, row). A capital has no room for one.
-BARE = ("aàáâ", "eèéê", "iíï", "oòóô", "uùúü", "cç", "nñ", " ·", "'’", "AÀÁ", "EÈÉ", "IÍÏ", "OÒÓ", "UÚÜ", "CÇ", "NÑ")
-MARKS = (
-    ("àèòù", ((2, 0), (3, 1))),
-    ("áéíóú", ((4, 0), (3, 1))),
-    ("ïü", ((2, 0), (5, 0))),
-    ("âêô", ((3, 0), (2, 1), (4, 1))),
-    ("çÇ", ((3, 7), (2, 7))),
-    ("ñ", ((2, 0), (3, 0), (4, 1))),
-    ("·", ((3, 3), (4, 3), (3, 4), (4, 4))),
-)
+# What framebuf cannot draw, as two texts, because tables would fill a board's memory: after each bare letter those
+# that are seen as it; and the marks on them, a pixel's column and row each. A capital has no room for one.
+BARE = "aàáâ|eèéê|iíï|oòóô|uùúü|cç|nñ| ·|'’|AÀÁ|EÈÉ|IÍÏ|OÒÓ|UÚÜ|CÇ|NÑ"
+MARKS = "àèòù=2031|áéíóú=4031|ïü=2050|âêô=302141|çÇ=3727|ñ=203041|·=33433444"
 
 
 def letter(c):
     """(what framebuf can draw, the marks on it)."""
     if " " <= c <= "~":
         return c, ()
-    bare = [each[0] for each in BARE if c in each]
-    marks = [pixels for letters, pixels in MARKS if c in letters]
-    return bare[0] if bare else "?", marks[0] if marks else ()
+    bare = [each[0] for each in BARE.split("|") if c in each]
+    marks = [each.partition("=")[2] for each in MARKS.split("|") if c in each]
+    return bare[0] if bare else "?", [(int(at[n]), int(at[n + 1])) for at in marks for n in range(0, len(at), 2)]
 
 
 def canvas(width, height, form):

@@ -64,6 +64,7 @@ class Link:
         self._beat_heard = None  # ms by our clock, on this connection
         self._was_here = False
         self._fresh = False  # whether the hub has our state
+        self._too_much = None  # the topic whose message found no memory
         self.on(wire.HUB_TOPIC, "hub", self._beat)
 
     # --- what the board's tasks use ---
@@ -211,8 +212,18 @@ class Link:
             return
         try:
             handler(wire.decode(kind, payload), retained)
+            if self._too_much == topic:
+                self._too_much = None
         except ValueError as error:
-            self._notes.add("%s is ignored: %s" % (topic[len("torn/v1/") :], error))
+            self._ignore(topic, error)
+        except MemoryError:
+            if self._too_much != topic:  # a good one may find room after a fresh connection
+                self._too_much = topic
+                raise
+            self._ignore(topic, "there is no memory for it")
+
+    def _ignore(self, topic, why):
+        self._notes.add("%s is ignored: %s" % (topic[len("torn/v1/") :], why))
 
     def _beat(self, beat, retained):
         if retained or beat["state"] != "ready" or "now" not in beat:

@@ -1,7 +1,8 @@
 """Looks after the tasks: starts again what has failed, and feeds the watchdog while all show life.
 
 A task shows life by calling what it is handed at least every `PATIENCE` ms. One that raises is noted and
-started again after a pause. One that hangs is not fed for: the watchdog resets the board.
+started again after a pause. One that hangs is not fed for: the watchdog resets the board. So it does where one task
+finds no memory again and again, which only a fresh start puts in order.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import sys
 PATIENCE = 30000  # ms
 LOOK = 1000  # ms: the RP2040's watchdog bites after 8.3 s at most
 PAUSE = 2000  # ms before what has failed is started again
+STARVED = 10  # times that a task may find no memory soon after its start
 
 
 class Supervisor:
@@ -50,10 +52,14 @@ class Supervisor:
         def alive():
             self._tasks[name][2] = self._clock.ms()
 
-        while True:
+        starved = 0
+        while starved < STARVED:
+            began = self._clock.ms()
             try:
                 await run(alive)
             except Exception as fault:
+                soon = self._clock.ms() - began < PATIENCE
+                starved = starved + 1 if isinstance(fault, MemoryError) and soon else 0
                 self._note(name, fault)
             alive()
             await asyncio.sleep_ms(PAUSE)

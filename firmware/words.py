@@ -74,24 +74,24 @@ BOARD = {
 }
 
 # Why there is no connection, for whoever is to mend it: short, and the same in every language.
-TROUBLES = {
-    "wifi": "Wi-Fi?",
-    "wifi_password": "Wi-Fi: password?",
-    "wifi_absent": "Wi-Fi: no network",
-    "broker": "broker?",
-    "broker_silent": "broker: silent",
-    "broker_busy": "broker: busy",
-    "no_mqtt": "broker: no MQTT",
-    "refused": "broker: refused",
-    "certificate": "certificate?",
-    "hub": "hub?",
-}
+TROUBLES = (
+    "wifi=Wi-Fi?; "
+    "wifi_password=Wi-Fi: password?; "
+    "wifi_absent=Wi-Fi: no network; "
+    "broker=broker?; "
+    "broker_silent=broker: silent; "
+    "broker_busy=broker: busy; "
+    "no_mqtt=broker: no MQTT; "
+    "refused=broker: refused; "
+    "certificate=certificate?; "
+    "hub=hub?"
+)
 
 
-def say(table, config, otherwise):
-    """The words of DESK or BOARD by name, in the first of the office's languages that the signs speak.
-
-    `otherwise` is the language before the hub has named the office's.
-    """
-    spoken = [each for each in config["languages"] if each in table] if config else []
-    return dict([pair.split("=") for pair in table[(spoken + [otherwise])[0]].split("; ")])
+def say(table, language):
+    """The words of DESK or BOARD by name in a language, and the troubles."""
+    words = {}
+    for text in (table[language], TROUBLES):
+        for pair in text.split("; "):
+            name, _, words[name] = pair.partition("=")
+    return words

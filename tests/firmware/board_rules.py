@@ -198,6 +198,9 @@ def rule_the_watchdog_is_fed_while_all_tasks_live_and_no_longer(_root):
     async def fails(alive):
         raise KeyError("of the rule")
 
+    async def starves(alive):
+        raise MemoryError("of the rule")
+
     async def watch(*tasks):
         fed.clear()
         supervisor = module.Supervisor(clock, notes, lambda: fed.append(clock.ms()))
@@ -213,11 +216,13 @@ def rule_the_watchdog_is_fed_while_all_tasks_live_and_no_longer(_root):
         assert (await watch(lives, fails))[-1] > 200
         assert "failed: KeyError" in notes.told()[0]
         assert (await watch(lives, hangs))[-1] < 150
+        module.STARVED = 3
+        assert (await watch(lives, starves))[-1] < 200
 
     try:
         asyncio.run(main())
     finally:
-        module.LOOK, module.PATIENCE, module.PAUSE = looked, 30000, 2000
+        module.LOOK, module.PATIENCE, module.PAUSE, module.STARVED = looked, 30000, 2000, 10
 
 
 # --- letters and signs ----------------------------------------------------------------------
@@ -236,14 +241,27 @@ def rule_texts_break_between_words(_root):
 def rule_every_word_of_the_signs_can_be_written(_root):
     import glyphs
     import words
+    from spoken import LANGUAGES
 
     for table in (words.DESK, words.BOARD):
-        names = sorted(words.say(table, None, "ca"))
+        names = sorted(words.say(table, "ca"))
+        assert sorted(table) == sorted(LANGUAGES)
         for language in table:
-            say = words.say(table, {"languages": ["xx", language]}, "ca")
+            say = words.say(table, language)
             assert sorted(say) == names, language
             for each in say.values():
                 assert all(glyphs.letter(c)[0] != "?" or c == "?" for c in each), each
+
+
+def rule_a_sign_speaks_the_offices_first_language_that_it_knows(_root):
+    from spoken import Spoken
+
+    say = Spoken("desk", "en")
+    assert say["free"] == "Free" and say["wifi"] == "Wi-Fi?"
+    say.speak(["eu", "fr", "ca"])
+    assert say["free"] == "Libre"
+    say.speak(["eu"])
+    assert say["free"] == "Free" and "words" not in sys.modules
 
 
 class Bus:

@@ -10,16 +10,6 @@ import traceback
 import hands
 
 
-class ThreadSafeFlag(asyncio.Event):
-    """Set from anywhere; whoever waits takes it down."""
-
-    async def wait(self):
-        """Until it is set."""
-        await super().wait()
-        self.clear()
-        return True
-
-
 async def sleep_ms(ms):
     """Sleeps so many milliseconds."""
     await asyncio.sleep(ms / 1000)
@@ -36,7 +26,6 @@ async def stdin():
 time.ticks_ms = lambda: time.monotonic_ns() // 1000000 % (1 << 30)
 time.ticks_diff = lambda end, start: (end - start + (1 << 29)) % (1 << 30) - (1 << 29)
 time.sleep_us = lambda us: time.sleep(us / 1000000)
-asyncio.ThreadSafeFlag = ThreadSafeFlag
 asyncio.sleep_ms = sleep_ms
 sys.print_exception = traceback.print_exception
 gc.threshold = lambda size: None

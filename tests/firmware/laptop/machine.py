@@ -8,12 +8,11 @@ import hands
 class Pin:
     """A pin; an input rests at 1, as with a pull-up, and a finger closes it to ground."""
 
-    IN, OUT, PULL_UP, IRQ_RISING, IRQ_FALLING = 0, 1, 2, 4, 8
+    IN, OUT, PULL_UP = 0, 1, 2
 
     def __init__(self, number, mode=-1, pull=-1, value=None):
         self.number, self.output = number, mode == Pin.OUT
         self._level = 1 if value is None else value
-        self._handler = None
         hands.PINS[number] = self
 
     def value(self, level=None):
@@ -25,15 +24,9 @@ class Pin:
             if self.output:
                 hands.tell({"pin": self.number, "value": level})
 
-    def irq(self, handler, trigger=12):
-        """Calls the handler at each edge."""
-        self._handler = handler
-
     def moved(self, level):
         """A finger comes down (0) or leaves (1)."""
         self._level = level
-        if self._handler:
-            self._handler(self)
 
 
 class PWM:
