@@ -18,9 +18,15 @@ def letter(c):
     """(what framebuf can draw, the marks on it)."""
     if " " <= c <= "~":
         return c, ()
-    bare = [each[0] for each in BARE.split("|") if c in each]
+    bare = [each[:1] for each in BARE.split("|") if c in each]
     marks = [each.partition("=")[2] for each in MARKS.split("|") if c in each]
-    return bare[0] if bare else "?", [(int(at[n]), int(at[n + 1])) for at in marks for n in range(0, len(at), 2)]
+    return bare[0] if bare else "?", [divmod(int(at[n : n + 2]), 10) for at in marks for n in range(0, len(at), 2)]
+
+
+def letters(words):
+    """One after the other, as slices: MicroPython keeps what `for c in words` yields for ever."""
+    for n in range(len(words)):
+        yield words[n : n + 1]
 
 
 def canvas(width, height, form):
@@ -32,7 +38,7 @@ def canvas(width, height, form):
 def text(target, words, x, y, scale):
     """Writes one row, each pixel of the face as a square of `scale`."""
     memory, cell = canvas(SIDE, SIDE, framebuf.MONO_HLSB)
-    for c in words:
+    for c in letters(words):
         bare, marks = letter(c)
         cell.fill(0)
         cell.text(bare, 0, 0)

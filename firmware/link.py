@@ -13,16 +13,17 @@ import asyncio
 import binascii
 import os
 
+import machine
 import mqtt
 import wire
 
 BEAT_LASTS = 6000  # ms: a beat comes every 2 s, so two may get lost
 STATE_EVERY = 30000  # ms
 LOOK = 200  # ms
-OPENING = 10000  # ms for TCP, TLS and the broker's first word together
+PATIENCE = 10000  # ms for TCP, TLS and the broker's first word together
 AT_ONCE = 1000  # ms that a press may take to get out
-FIRST_PAUSE = 3000  # ms: the longest pause after a connection that had been good; then doubled
-LONGEST_PAUSE = 60000  # ms
+PAUSE = 3000  # ms: the longest pause after a connection that had been good; then doubled
+LONGEST = 60000  # ms: the longest of all
 GOOD = 10000  # ms that a connection must have lasted to have been good
 
 
@@ -33,7 +34,7 @@ def chance():
 
 def pause(failures, luck):
     """Milliseconds before the next try after so many that failed; `luck` from 0 to 1 spreads a fleet."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE << min(failures, 6))
+    longest = min(LONGEST, PAUSE << min(failures, 6))
     return int(longest * (luck if failures == 0 else 0.5 + luck / 2))
 
 
@@ -115,13 +116,14 @@ class Link:
             self._state["state"] = state
             self._fresh = False
 
-    async def goodbye(self):
-        """Says `lost` and leaves, as before a restart that is meant."""
+    async def restart(self):
+        """Says `lost`, leaves, and starts the board again."""
         self._state["state"] = "lost"
         connection = self._connection
         if connection:
             await self._try(self._say_state(connection))
             await self._try(connection.leave())
+        machine.reset()
 
     # --- the task ---
 
@@ -167,14 +169,14 @@ class Link:
 
     async def _open(self):
         """A connection that the broker has welcomed; raises if that takes too long."""
-        way: tuple = await asyncio.wait_for(mqtt.streams(self._broker, self._tls), OPENING / 1000)
+        way: tuple = await asyncio.wait_for(mqtt.streams(self._broker, self._tls), PATIENCE / 1000)
         connection = mqtt.Connection(way[0], way[1], self._clock)
         self._conn += 1
         lost = {"state": "lost", "boot": self.boot, "conn": self._conn}
         will = wire.device_topic(self.device, "state"), wire.encode("state", lost)
         try:
             entering = connection.enter(self.device, self.device, self._broker["password"], will)
-            await asyncio.wait_for(entering, OPENING / 1000)
+            await asyncio.wait_for(entering, PATIENCE / 1000)
         except BaseException:
             connection.hang_up()
             raise
@@ -202,9 +204,8 @@ class Link:
                 self._hand_on(*await connection.receive())
         except (OSError, EOFError, ValueError):
             self._drop(connection)
-        except MemoryError as error:
+        except MemoryError:
             self._drop(connection)
-            self._notes.add("reading: %r" % error)
 
     def _hand_on(self, topic, payload, retained):
         kind, handler = self._handlers.get(topic, (None, None))
@@ -217,9 +218,9 @@ class Link:
         except ValueError as error:
             self._ignore(topic, error)
         except MemoryError:
-            if self._too_much != topic:  # a good one may find room after a fresh connection
-                self._too_much = topic
-                raise
+            again, self._too_much = self._too_much == topic, topic
+            if not again:
+                raise  # after a fresh connection there may be room
             self._ignore(topic, "there is no memory for it")
 
     def _ignore(self, topic, why):

@@ -19,7 +19,8 @@ class Notes:
 
     def add(self, text):
         """Writes a fault down; one that repeats itself stands there once, with its first time."""
-        text = "".join(c for c in str(text) if c >= " ")[:LONGEST]
+        text = str(text)[:LONGEST]
+        text = "".join([text[n : n + 1] for n in range(len(text)) if text[n : n + 1] >= " "])  # slices: see wire.py
         if text not in [each[1] for each in self._kept]:
             print("note:", text)
             self._kept = self._kept[1 - KEPT :] + [[self._clock.ms(), text]]

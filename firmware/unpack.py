@@ -6,7 +6,9 @@ cut, altered, too old, too large or meant for another board raises UpdateError a
 
 import asyncio
 import binascii
+import gc
 import hashlib
+import json
 import os
 
 import signing
@@ -15,7 +17,8 @@ import version
 import wire
 
 SPARE = 16384  # bytes that stay free on the flash
-PIECE_WITHIN = 120000  # ms: a broker may be away for a while
+PIECE_WITHIN = 120000  # ms
+FILE = "refused.json"  # the offer that was refused last, and why
 
 
 class UpdateError(ValueError):
@@ -28,114 +31,125 @@ class Unpacker:
     Args:
         root: the folder of `boot.json`, ending in / or empty.
         offer: the offer's message.
-        key: the device's update key, bytes.
+        key: the device's update key in hex.
         board: what the manifest must be for.
     """
 
     def __init__(self, root, offer, key, board):
-        if offer["manifest"] > signing.MOST_MANIFEST or offer["manifest"] >= offer["bytes"]:
+        if offer["manifest"] > signing.MOST or offer["manifest"] >= offer["bytes"]:
             raise UpdateError("the offer makes no sense")
         self.slot = slots.free(root)
         self.pieces = (offer["bytes"] + signing.PIECE - 1) // signing.PIECE
-        self.manifest = None
-        self._root, self._offer, self._key, self._board = root, offer, key, board
-        self._first = b""  # of the manifest
-        self._files = []  # still to come: [name, size, digest]
-        self._file = self._sha = None
-        self._left = 0  # bytes of the file that is being written
+        self._root, self._offer, self.key, self.board = root, offer, key, board
+        self.manifest = bytearray(offer["manifest"])
+        self.pos = 0  # bytes of it that have come
+        self.counter = None  # the manifest's, once that is believed
+        self.rows = self.row = None  # the files still to come, and the one that is being written
+        self.file = self.sha = None
+        self.left = 0  # bytes of the file that is being written
 
     def feed(self, data):
         """The next bytes; raises UpdateError, or OSError when the flash cannot be written."""
-        if self.manifest is None:
-            missing = self._offer["manifest"] - len(self._first)
-            self._first += data[:missing]
-            data = data[missing:]
-            if len(self._first) < self._offer["manifest"]:
+        if self.counter is None:
+            part = data[: len(self.manifest) - self.pos]
+            self.manifest[self.pos : self.pos + len(part)] = part
+            self.pos += len(part)
+            data = data[len(part) :]
+            if self.pos < len(self.manifest):
                 return
-            self._begin()
-        while data or self._file or self._files:
-            if self._file is None:
-                self._open()
-            data = self._write(data)
-            if self._left:
+            self.begin()
+        while data or self.row:
+            if self.row is None:
+                raise UpdateError("the bundle is too long")
+            data = self.write(data)
+            if self.left:
                 return
+            self.close()
 
     def finish(self):
         """All bytes have come: reads every file again, then chooses the slot for the next start."""
-        if self._left or self._files or self.manifest is None:
+        if self.row or self.counter is None:
             raise UpdateError("the bundle was cut")
-        for name, _, digest in self.manifest["files"]:
+        for name, _, digest in signing.rows(self.manifest):
             if _digest_of(self._folder(name)) != digest:
                 raise UpdateError("%s was not written as it came" % name)
-        slots.install(self._root, self.slot, self.manifest["counter"])
+        slots.install(self._root, self.slot, self.counter)
 
     def clear(self):
         """Gives the room back."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        if self.file:
+            self.file.close()
+            self.file = None
         if self.slot in os.listdir(self._root or "."):
             for name in os.listdir(self._root + self.slot):
                 os.remove(self._folder(name))
 
-    def _begin(self):
+    def begin(self):
         """The manifest is whole: it is believed, or nothing is."""
-        if not signing.same(signing.hmac(self._key, self._first), self._offer["mac"]):
+        if not signing.same(signing.hmac(binascii.unhexlify(self.key), self.manifest), self._offer["mac"]):
             raise UpdateError("it is not signed with this board's key")
         try:
-            table = signing.read_manifest(self._first)
+            _, board, counter = signing.read_manifest(self.manifest)
         except ValueError as error:
             raise UpdateError(str(error))
         newest = max(slots.read(self._root)["counter"], version.COUNTER)
-        if table["board"] != self._board:
-            raise UpdateError("it is for a board %s" % table["board"])
-        if table["counter"] <= newest:
-            raise UpdateError("it is number %d, we had %d" % (table["counter"], newest))
-        size = sum([row[1] for row in table["files"]])
-        if size + len(self._first) != self._offer["bytes"]:
+        if board != self.board:
+            raise UpdateError("it is for a board %s" % board)
+        if counter <= newest:
+            raise UpdateError("it is number %d, we had %d" % (counter, newest))
+        size, has_app = 0, False
+        for name, length, _ in signing.rows(self.manifest):
+            size += length
+            has_app = has_app or name in ("app.py", "app.mpy")
+        if size + len(self.manifest) != self._offer["bytes"]:
             raise UpdateError("the offer makes no sense")
-        if not [row for row in table["files"] if row[0] in ("app.py", "app.mpy")]:
+        if not has_app:
             raise UpdateError("it has no app")
         self.clear()
         if _room(self._root or ".") < size + SPARE:
             raise UpdateError("there is no room for it")
         if self.slot not in os.listdir(self._root or "."):
             os.mkdir(self._root + self.slot)
-        self.manifest, self._files = table, list(table["files"])
+        self.counter, self.rows = counter, signing.rows(self.manifest)
+        self._open()
 
     def _open(self):
-        if not self._files:
-            raise UpdateError("the bundle is too long")
-        self._left = self._files[0][1]
-        self._file = open(self._folder(self._files[0][0]), "wb")
-        self._sha = hashlib.sha256()
+        """The next file, if there is one."""
+        self.row = next(self.rows, None)
+        if self.row:
+            self.left = self.row[1]
+            self.file = open(self._folder(self.row[0]), "wb")
+            self.sha = hashlib.sha256()
 
-    def _write(self, data):
-        """What of `data` belongs to the open file; returns the rest, and closes a file that is whole."""
-        part = data[: self._left]
-        self._file.write(part)
-        self._sha.update(part)
-        self._left -= len(part)
-        if not self._left:
-            self._file.close()
-            self._file = None
-            name, _, digest = self._files.pop(0)
-            if binascii.hexlify(self._sha.digest()).decode() != digest:
-                raise UpdateError("%s was altered" % name)
+    def write(self, data):
+        """What of `data` belongs to the open file; returns the rest."""
+        part = data[: self.left]
+        self.file.write(part)
+        self.sha.update(part)
+        self.left -= len(part)
         return data[len(part) :]
+
+    def close(self):
+        """The file is whole."""
+        self.file.close()
+        self.file = None
+        if binascii.hexlify(self.sha.digest()).decode() != self.row[2]:
+            raise UpdateError("%s was altered" % self.row[0])
+        self._open()
 
     def _folder(self, name):
         return "%s%s/%s" % (self._root, self.slot, name)
 
 
 def _digest_of(path):
-    sha = hashlib.sha256()
+    sha, part = hashlib.sha256(), bytearray(256)
+    view = memoryview(part)
     with open(path, "rb") as file:
         while True:
-            part = file.read(512)
-            if not part:
+            length = file.readinto(part)
+            if not length:
                 return binascii.hexlify(sha.digest()).decode()
-            sha.update(part)
+            sha.update(view[:length])
 
 
 def _room(path):
@@ -144,25 +158,49 @@ def _room(path):
     return stat[0] * stat[4]  # the size of a block; blocks free for us
 
 
-async def fetch(link, clock, offer, root, settings, alive):
-    """Fetches what is offered, piece by piece, and installs it; raises ValueError, OSError or MemoryError."""
-    unpacker = Unpacker(root, offer, binascii.unhexlify(settings["update_key"]), settings["board"])
+# --- what was refused ------------------------------------------------------------------------
+
+
+def refused(root, offer):
+    """Why this very offer was refused before, or None."""
+    try:
+        with open(root + FILE) as file:
+            kept = json.loads(file.read())
+        return str(kept["why"]) if kept["offer"] == offer else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def refuse(root, offer, why):
+    """Remembers it, so that the offer is not fetched again at the next start."""
+    with open(root + FILE, "w") as file:
+        file.write(json.dumps({"offer": offer, "why": why}))
+
+
+# --- fetching --------------------------------------------------------------------------------
+
+
+async def fetch(link, clock, unpacker, alive):
+    """Fetches what is offered, piece by piece, and installs it; raises ValueError, OSError, EOFError or MemoryError."""
     try:
         for n in range(unpacker.pieces):
             unpacker.feed(await _piece(link, clock, n, alive))
+            gc.collect()
         unpacker.finish()
-    except (ValueError, OSError, MemoryError):
+    except (ValueError, OSError, EOFError, MemoryError):
         unpacker.clear()
         raise
 
 
 async def _piece(link, clock, n, alive):
-    """The bytes of one piece, as soon as the broker hands it over."""
+    """The bytes of one piece, as soon as the broker hands it over; EOFError when the connection ends before."""
     topic, came = wire.piece_topic(link.device, n), []
     link.on(topic, "piece", lambda piece, _retained: came.append(piece))
     until = clock.ms() + PIECE_WITHIN
     try:
         while not came:
+            if not link.connected():
+                raise EOFError("the connection was lost")
             if clock.ms() > until:
                 raise UpdateError("piece %d did not come" % n)
             alive()
@@ -171,4 +209,4 @@ async def _piece(link, clock, n, alive):
         link.off(topic)
     if came[0]["n"] != n:
         raise UpdateError("piece %d is another one" % n)
-    return binascii.a2b_base64(came[0]["data"])
+    return binascii.a2b_base64(came.pop()["data"])

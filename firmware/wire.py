@@ -1,7 +1,8 @@
 """The words everybody speaks: topics, messages and times.
 
 The hub, the Raspberry Pi agents and the microcontrollers all import this one file, so it keeps to
-what MicroPython reads: functions and tables, no classes, no state, nothing but `json`.
+what MicroPython reads: functions and tables, no classes, no state, nothing but `json`. Letters of what others send
+are taken by slices and never one by one: MicroPython keeps a single letter (`text[0]`, `for c in text`) for ever.
 
     topic = desk_topic("mont-roig", "1")
     payload = encode("press", {"id": "k3f9-17", "press": "next", "version": 4, "now": stamp(ms)})
@@ -65,14 +66,14 @@ def stamp(ms):
 
 def instant(text):
     """RFC 3339 with Z as milliseconds since 1970 (UTC); ValueError for anything else."""
-    if len(text) < 20 or len(text) > 30 or text[10] != "T" or text[-1] != "Z":
+    if len(text) < 20 or len(text) > 30 or text[10:11] != "T" or text[-1:] != "Z":
         raise ValueError("must be a time like 2026-11-24T10:00:00.000Z")
     days = day_number(text[:10])
     hour, minute, second = _digits(text[11:13]), _digits(text[14:16]), _digits(text[17:19])
     fraction = text[19:-1]
-    if text[13] != ":" or text[16] != ":" or hour > 23 or minute > 59 or second > 59:
+    if text[13:14] != ":" or text[16:17] != ":" or hour > 23 or minute > 59 or second > 59:
         raise ValueError("must be a time like 2026-11-24T10:00:00.000Z")
-    if fraction and (fraction[0] != "." or len(fraction) < 2):
+    if fraction and (fraction[:1] != "." or len(fraction) < 2):
         raise ValueError("must be a time like 2026-11-24T10:00:00.000Z")
     ms = _digits((fraction[1:] + "00")[:3]) if fraction else 0
     _digits(fraction[1:] or "0")
@@ -81,7 +82,7 @@ def instant(text):
 
 def day_number(text):
     """The days from 1970-01-01 to a date like 2026-11-24; ValueError for a date that never was."""
-    if len(text) != 10 or text[4] != "-" or text[7] != "-":
+    if len(text) != 10 or text[4:5] != "-" or text[7:8] != "-":
         raise ValueError("must be a date like 2026-11-24")
     year, month, day = _digits(text[:4]), _digits(text[5:7]), _digits(text[8:])
     days = _days(year, month, day) if 1 <= month <= 12 and year >= 1970 else -1
@@ -126,7 +127,7 @@ def _digits(text):
 def is_slug(value):
     """An identifier: 1 to 64 of a-z, 0-9 and -, beginning with a letter or digit."""
     return (
-        isinstance(value, str) and 0 < len(value) <= 64 and value[0] != "-" and not value.strip(SMALLS + DIGITS + "-")
+        isinstance(value, str) and 0 < len(value) <= 64 and value[:1] != "-" and not value.strip(SMALLS + DIGITS + "-")
     )
 
 
@@ -162,11 +163,18 @@ def is_whole(value):
 
 def is_text(value):
     """At most 500 printable characters: no control characters and no halves of surrogate pairs."""
-    return isinstance(value, str) and len(value) <= 500 and all(_is_printable(c) for c in value)
-
-
-def _is_printable(c):
-    return " " <= c < "\x7f" or "\xa0" <= c <= "\ud7ff" or c >= "\ue000"
+    if not isinstance(value, str) or len(value) > 500:
+        return False
+    before = 0
+    try:
+        for byte in value.encode():
+            # In UTF-8 U+0080 to U+009F begin with C2, the halves with ED (RFC 3629, 3).
+            if byte < 0x20 or byte == 0x7F or (before == 0xC2 and byte < 0xA0) or (before == 0xED and byte >= 0xA0):
+                return False
+            before = byte
+    except ValueError:  # CPython does not write halves
+        return False
+    return True
 
 
 def _reads(parse, value):

@@ -1,22 +1,66 @@
-"""The parts of a board on their pins, as the settings say; in memory only while the board is put together."""
+"""Puts the board together: settings, parts, tasks. One place, one line a wire; in memory only until it is done."""
 
+import asyncio
+
+import config
 import machine
+import mqtt
 import screens
+import version
 import wire
+from clock import Clock
+from link import Link
+from notes import Notes
+from supervisor import Supervisor
+from update import Updater
 from wifi import Wifi
 
+WATCHDOG = 8300  # ms: the RP2040's longest
 
-def settings(path):
-    """The settings and what is wrong with them; the module that judges them does not stay in memory."""
-    import config
 
+class Parts:
+    """What the tasks share."""
+
+    def __init__(self):
+        self.clock = Clock(machine.RTC())
+        self.notes = Notes(self.clock)
+        self.wifi = self.tls = self.screen = self.light = self.buzzer = self.pins = None
+
+
+async def put_together(root, slot, before):
+    """The tasks, ready to run; settings that cannot be used stand on the sign for ever."""
+    parts = Parts()
+    settings, fault = _settings(root + "config.json")
+    try:
+        parts.tls = None if fault else mqtt.tls_context(settings["broker"])
+    except (OSError, ValueError) as error:
+        fault = "broker.ca, certificate, key: cannot be used: %s" % error
+    if fault:
+        await _say_for_ever(parts, _screen(settings["sign"], parts.notes), fault)
+    if before:
+        parts.notes.add("gave way: %s" % before)
+    _connect(parts, settings)
+    link = Link(settings, parts, "%s %s" % (version.VERSION, slot) if slot else version.VERSION)
+    agent = _agent(settings, link, parts)
+    supervisor = Supervisor(parts.clock, parts.notes, machine.WDT(timeout=WATCHDOG).feed)
+    supervisor.add("link", link.run)
+    supervisor.add(settings["kind"], agent.run)
+    for button in getattr(agent, "buttons", ()):
+        supervisor.add(button.name, button.watch)
+    supervisor.add("update", Updater(link, parts, settings, root, supervisor.all_alive).run)
+    agent.draw()
+    return supervisor
+
+
+def _settings(path):
+    """The settings and what is wrong with them."""
     try:
         return config.read(path), None
     except config.ConfigError as fault:
         return {"sign": config.sign_of(path)}, str(fault)
 
 
-def agent(settings, link, parts):
+def _agent(settings, link, parts):
     """What kind of machine this is; only its own words are loaded."""
     if settings["kind"] == "desk":
         from desk import Desk
@@ -27,11 +71,11 @@ def agent(settings, link, parts):
     return Board(link, parts, settings["language"])
 
 
-def connect(parts, settings):
+def _connect(parts, settings):
     """The parts on their pins."""
     pins = settings["pins"]
     parts.wifi = Wifi(settings["wifi"], settings["device"], parts.clock)
-    parts.screen = screen(settings["sign"], parts.notes)
+    parts.screen = _screen(settings["sign"], parts.notes)
     parts.light = machine.Pin(pins["light"], machine.Pin.OUT, value=0) if pins["light"] is not None else None
     parts.buzzer = machine.PWM(machine.Pin(pins["buzzer"])) if pins["buzzer"] is not None else None
     parts.pins = {}
@@ -40,10 +84,19 @@ def connect(parts, settings):
             parts.pins[name] = machine.Pin(pins[name], machine.Pin.IN, machine.Pin.PULL_UP)
 
 
-def screen(settings, notes):
+def _screen(settings, notes):
     """The sign, or none if it does not answer."""
     try:
         return screens.screen(settings)
     except OSError as error:
         notes.add("the sign %s does not answer: %s" % (settings["type"], error))
         return screens.Blank()
+
+
+async def _say_for_ever(parts, screen, fault):
+    """What is wrong with the settings, on the sign and to whoever has a cable, until somebody mends it."""
+    print("config.json: %s" % fault)
+    screen.show(("config.json", fault), "--------")
+    while True:
+        screen.tick(parts.clock.ms())
+        await asyncio.sleep_ms(40)

@@ -373,11 +373,11 @@ def bundle(version="0.2.0", board="pico-w", counter=7, files=FILES, key=KEY):
     return signing.offer(key, version, first, len(whole)), whole
 
 
-def unpacked(root, offer, whole, step=720):
+def unpacked(root, offer, whole, step=360):
     """Takes a bundle apart in steps of so many bytes; returns the slot it is in."""
     import unpack
 
-    unpacker = unpack.Unpacker(root, offer, KEY, "pico-w")
+    unpacker = unpack.Unpacker(root, offer, KEY.hex(), "pico-w")
     try:
         for start in range(0, len(whole), step):
             unpacker.feed(whole[start : start + step])
@@ -412,7 +412,7 @@ def rule_hmac_is_that_of_rfc_4231(_root):
 def rule_an_update_is_written_into_the_free_slot_and_runs_on_trial(root):
     import slots
 
-    for step in (1, 7, 720, 100000):
+    for step in (1, 7, 360, 100000):
         empty(root)
         assert unpacked(root, *bundle(), step=step) == "a"
         for name, content in FILES:

@@ -10,6 +10,7 @@ from firmware import wire
 from tests.devices.voice import HubVoice, now
 from tests.firmware import heap
 from tests.firmware.board import Board, broker_settings, compiled, settings
+from tests.firmware.test_updates import VERSION, lay_out, wait_for_software
 from tests.parts import ROOT, Authority, Mosquitto
 
 
@@ -36,6 +37,31 @@ def test_a_days_work_fits_into_100_kb_of_heap(
     with capsys.disabled():
         print(f" [{kind}: works in {heap.LIMIT // 1024} KiB, keeps {(kept - share) / 1024:.1f} KiB of them]", end="")
     assert fits
+
+
+def test_an_update_fits_into_100_kb_of_heap(
+    files: Path, tmp_path: Path, broker: Mosquitto, hub: HubVoice, authority: Authority, capsys
+) -> None:
+    new = [(path.name, path.read_bytes()) for path in sorted(files.glob("*.mpy")) if path.stem not in STAY]
+    new.append(("version.py", VERSION.format("0.2.0", 1).encode()))
+    share, secure = heap.stand_ins(files), broker_settings(broker, authority, "micropython")
+    board = Board(tmp_path / "board", settings(broker=secure), firmware=files, heap=heap.LIMIT + share).start()
+    try:
+        board.wait_for("en espera")
+        lay_out(broker, new, "0.2.0", 1)
+        while not board.resets and not hub.of("state")[-1].get("log"):
+            board.do("heap")
+            threading.Event().wait(0.02)
+        wait_for_software(hub, "0.2.0 a")
+    finally:
+        board.stop()
+
+    peak = max(each["heap"] for each in board.told if "heap" in each) - share
+    with capsys.disabled():
+        print(f" [an update of {len(new)} files: {peak / 1024:.1f} KiB at its peak]", end="")
+
+
+STAY = ("main", "slots", "screens", "version", "hands", "machine", "network")
 
 
 def test_types_are_those_of_a_pico_w() -> None:

@@ -113,6 +113,36 @@ def test_an_update_that_was_altered_on_its_way_is_refused_and_the_hub_told(
     wait_for_software(hub, "0.2.0 a")
 
 
+def test_an_update_that_was_refused_is_not_fetched_again_until_somebody_offers_it_anew(
+    board: Board, hub: HubVoice, broker: Mosquitto
+) -> None:
+    lay_out(broker, software("0.2.0", 1), "0.2.0", 1, spoil=30)
+    refused = wait_until(lambda: log_of(hub, "refused"), 60, "the refusal")
+
+    board.stop()
+    clear_pieces(broker)
+    told = len(hub.of("state"))
+    board.start()
+    board.wait_for("Lliure")
+
+    again = wait_until(lambda: [s for s in hub.of("state")[told:] if "refused" in str(s.get("log"))], 30, "why not")
+    assert again[-1]["log"][-1].partition(" update")[2] == refused["log"][-1].partition(" update")[2]
+    assert "was altered" in again[-1]["log"][-1]
+    lay_out(broker, software("0.2.0", 1), "0.2.0", 1)
+    wait_for_software(hub, "0.2.0 a")
+
+
+def log_of(hub: HubVoice, words: str) -> dict | None:
+    """The newest state document whose log says so."""
+    return next((s for s in reversed(hub.of("state")) if words in str(s.get("log"))), None)
+
+
+def clear_pieces(broker: Mosquitto) -> None:
+    """Only the offer is left: whoever fetched it would find nothing."""
+    messages = [(wire.piece_topic("desk-1", n), b"", 1, True) for n in range(400)]
+    once.multiple(messages, hostname="127.0.0.1", port=broker.port)
+
+
 def test_an_update_that_is_cut_in_the_middle_leaves_the_board_at_work(
     a_board: BoardMaker, hub: HubVoice, broker: Mosquitto
 ) -> None:

@@ -8,13 +8,13 @@ import time
 
 import network
 
-PINS = {}  # by number
+pins = {}  # by number
 leave = sys.exit  # how the process ends
 
 
-def tell(what):
+def tell(message):
     """One line of JSON."""
-    print(json.dumps(what))
+    print(json.dumps(message))
 
 
 class Told:
@@ -35,6 +35,11 @@ class Told:
         self._screen.tick(now)
 
 
+def telling(screen):
+    """A maker of signs whose signs tell."""
+    return lambda settings: Told(screen(settings))
+
+
 async def work():
     """Reads lines for ever; a stdin that ends is a power cut."""
     reader = await stdin()
@@ -50,17 +55,17 @@ async def stdin():
     return asyncio.StreamReader(sys.stdin.buffer)
 
 
-def do(what, *words):
+def do(kind, *words):
     """One line."""
-    if what in ("down", "up"):
-        PINS[int(words[0])].moved(0 if what == "down" else 1)
-    elif what == "wifi":
+    if kind in ("down", "up"):
+        pins[int(words[0])].changed(0 if kind == "down" else 1)
+    elif kind == "wifi":
         network.Air.state = words[0]
-    elif what == "heap":
+    elif kind == "heap":
         gc.collect()
         tell({"heap": gc.mem_alloc()})
-    elif what == "hang":
+    elif kind == "hang":
         while True:
             time.sleep(1)
-    elif what == "end":
+    elif kind == "end":
         leave(0)

@@ -10,10 +10,10 @@ class Pin:
 
     IN, OUT, PULL_UP = 0, 1, 2
 
-    def __init__(self, number, mode=-1, pull=-1, value=None):
-        self.number, self.output = number, mode == Pin.OUT
+    def __init__(self, pin, mode=-1, _pull=-1, value=None):
+        self.pin, self._told = pin, mode == Pin.OUT
         self._level = 1 if value is None else value
-        hands.PINS[number] = self
+        hands.pins[pin] = self
 
     def value(self, level=None):
         """Reads the pin, or sets it."""
@@ -21,10 +21,10 @@ class Pin:
             return self._level
         if level != self._level:
             self._level = level
-            if self.output:
-                hands.tell({"pin": self.number, "value": level})
+            if self._told:
+                hands.tell({"pin": self.pin, "value": level})
 
-    def moved(self, level):
+    def changed(self, level):
         """A finger comes down (0) or leaves (1)."""
         self._level = level
 
@@ -83,7 +83,7 @@ class WDT:
     """A watchdog that does not bite. With it the hands begin: from here on the board works."""
 
     def __init__(self, timeout=5000):
-        self._hands = asyncio.create_task(hands.work())  # CPython keeps none that nobody holds
+        self._tasks = asyncio.create_task(hands.work())  # CPython keeps none that nobody holds
 
     def feed(self):
         """Told nowhere."""
