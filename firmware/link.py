@@ -24,7 +24,7 @@ PATIENCE = 10000  # ms for TCP, TLS and the broker's first word together
 AT_ONCE = 1000  # ms that a press may take to get out
 PAUSE = 3000  # ms: the longest pause after a connection that had been good; then doubled
 LONGEST = 60000  # ms: the longest of all
-GOOD = 10000  # ms that a connection must have lasted to have been good
+GOOD = 20000  # ms that a connection must have lasted to have been good; a broker that is silent is noticed before
 
 
 def chance():
@@ -59,6 +59,7 @@ class Link:
         self._state = {"paper": "unknown", "unsent": 0}
         self._state.update({"state": "ready", "kind": settings["kind"], "software": software})
         self._conn = 0  # grows with each connection of this boot
+        self._met = None  # ms by our clock: since when the broker has let us in
         self._handlers = {}  # topic: (kind, handler)
         self._watchers = []
         self._connection = None
@@ -131,7 +132,7 @@ class Link:
         """Connects, and connects again for ever; `alive()` shows that it lives."""
         self._alive, failures = alive, 0
         while True:
-            began = self._clock.ms()
+            self._met = None
             try:
                 await self._wifi.join()
                 await self._live()
@@ -139,7 +140,8 @@ class Link:
                 self._trouble("broker_silent")
             except (OSError, EOFError, ValueError) as error:
                 self._trouble(named(error))
-            failures = 0 if self._clock.ms() - began > GOOD else failures + 1
+            good = self._met is not None and self._clock.ms() - self._met > GOOD
+            failures = 0 if good else failures + 1
             await self._rest(pause(failures, chance()))
 
     async def _rest(self, ms):
@@ -152,6 +154,7 @@ class Link:
         """One connection from its beginning to its end."""
         self._alive()
         connection = await self._open()
+        self._met = self._clock.ms()
         reading = None
         try:
             self._beat_heard, self._fresh, self._connection, self.trouble = None, False, connection, "hub"
