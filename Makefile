@@ -37,8 +37,9 @@ check: $(VENV)/.for-tests ## format, lint, types, arrows between the chapters; f
 	@$(MAKE) -s types
 	$(RUN) -m pytest -q tests/test_architecture.py
 
-types: $(VENV)/typings/.made ## the firmware's types, against what a Pico W has
-	@$(RUN) -m mypy --config-file firmware/mypy.ini
+types: $(VENV)/typings/.made ## the firmware's types, against what a Pico W has, and an ESP32
+	@TYPINGS=$(VENV)/typings/pico-w $(RUN) -m mypy --cache-dir .mypy_cache/pico-w --config-file firmware/mypy.ini
+	@TYPINGS=$(VENV)/typings/esp32 $(RUN) -m mypy --cache-dir .mypy_cache/esp32 --config-file firmware/mypy.ini
 
 format: $(VENV)/.for-tests ## put every file into the house's format
 	$(RUN) -m ruff format .
@@ -52,10 +53,11 @@ soak: $(VENV)/.for-tests ## the tests that take minutes: crashes and power cuts,
 	@sh provisioning/debian.sh $(TEST_PARTS) $(SOAK_PARTS) || true
 	$(RUN) -m pytest -m soak $(AT_ONCE) $(ARGS)
 
-# What a Pico W's MicroPython has, for the type checker alone: never imported.
+# What a Pico W's and an ESP32's MicroPython have, for the type checker alone: never imported.
 $(VENV)/typings/.made: constraints.txt | $(VENV)/.for-tests
-	@$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps --upgrade --target $(VENV)/typings \
-		micropython-rp2-rpi-pico-w-stubs micropython-stdlib-stubs
+	@for board in pico-w:micropython-rp2-rpi-pico-w-stubs esp32:micropython-esp32-stubs; do \
+		$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps --upgrade \
+		--target $(VENV)/typings/$${board%%:*} $${board##*:} micropython-stdlib-stubs || exit 1; done
 	@touch $@
 
 $(VENV)/bin/pip:

@@ -40,6 +40,10 @@ class Clock:
         if ms >= wire.instant(version.BUILT) and abs(self._ahead - self._rtc_at) > OFF:
             self._set(ms)
 
+    def doubt(self):
+        """No certificate is of this time: the board's own clock goes back to where it began."""
+        self._set(wire.instant(version.BUILT))
+
     def hub_now(self):
         """The hub's time in ms since 1970, carried on by our own clock; None before the first live beat."""
         return None if self._ahead is None else self._ahead + self.ms()

@@ -59,6 +59,8 @@ def read(path):
             text = file.read()
     except OSError:
         raise ConfigError("config.json: is missing")
+    except ValueError:
+        raise ConfigError("config.json: is no text")
     if not text.strip():
         raise ConfigError("config.json: is empty")
     try:
@@ -131,6 +133,21 @@ def _unfit(settings):
         return "broker.port: must be 1 to 65535"
     if key and (len(key) != 64 or key.strip(wire.DIGITS + "abcdef")):
         return "update_key: must be 64 of 0-9 and a-f"
-    used = [pin for pin in settings["pins"].values() if pin is not None]
-    if len(used) != len(set(used)):
+    return _unfit_pins(settings)
+
+
+SIGN_PINS = {"ssd1306": ("sda", "scl"), "tm1637": ("clk", "dio"), "max7219": ("sck", "mosi", "cs"), "none": ()}
+
+
+def _unfit_pins(settings):
+    """What a pin cannot do: a Pico W's radio is at 23 to 25 and 29, an ESP32's flash at 6 to 11, 34 on only read."""
+    used = {"pins.%s" % name: pin for name, pin in settings["pins"].items() if pin is not None}
+    for name in SIGN_PINS[settings["sign"]["type"]]:
+        used["sign.%s" % name] = settings["sign"][name]
+    for place, pin in used.items():
+        free = pin <= 22 or 26 <= pin <= 28 if settings["board"] == "pico-w" else pin <= 5 or 12 <= pin <= 33
+        if not free:
+            return "%s: %d is no free pin of a %s" % (place, pin, settings["board"])
+    if len(used) != len(set(used.values())):
         return "pins: one pin does two things"
+    return None

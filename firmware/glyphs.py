@@ -76,18 +76,20 @@ def largest(words, width, height):
 
 
 def lines(target, width, height, texts):
-    """The first text as large as the upper half allows, in the middle; the others below, a row or more each."""
+    """The first text large in the middle of the upper half, or of less if the others need more; they stand below."""
     target.fill(0)
     if not texts:
         return
-    scale, rows = largest(texts[0], width, height // 2 if len(texts) > 1 else height)
+    below = [row for words in texts[1:] for row in broken(words, width // SIDE)]
+    needed = len(below) * (SIDE + 2)
+    room = max(SIDE, min(height // 2, height - needed)) if below else height
+    scale, rows = largest(texts[0], width, room)
     y = 0
     for row in rows:
         text(target, row, (width - len(row) * SIDE * scale) // 2, y, scale)
         y += SIDE * scale
-    y = max(y + 1, height // 2 + 2)
-    for words in texts[1:]:
-        for row in broken(words, width // SIDE):
-            if y + SIDE <= height:
-                text(target, row, 0, y, 1)
-                y += SIDE + 2
+    y = max(y + 1, min(height // 2, height - needed) + 2)
+    for row in below:
+        if y + SIDE <= height:
+            text(target, row, 0, y, 1)
+        y += SIDE + 2

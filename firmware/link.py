@@ -257,6 +257,8 @@ class Link:
 
     def _trouble(self, trouble):
         self.trouble = trouble
+        if trouble == "certificate":
+            self._clock.doubt()  # a hub whose clock was years off has set it; no hub can be heard to set it right
         self._notes.add("no connection: %s" % trouble)
         self._tell()
 

@@ -11,12 +11,25 @@ import slots
 
 def run(root=""):
     """Starts the chosen copy in the folder `root` (ending in /, or empty); returns only what stopped the last."""
-    slot = slots.start(root)
-    fault = _stopped(root, slot, None)
+    slot, before = choose(root)
+    fault = _stopped(root, slot, before)
     while slot:
-        slot = slots.back(root)
+        try:
+            slot = slots.back(root)
+        except OSError:
+            slot = ""
         fault = _stopped(root, slot, fault)
     return fault
+
+
+def choose(root):
+    """(the copy to run, why it is not another one's turn or None); what was flashed if nothing can be written."""
+    tried = slots.read(root)["slot"]
+    try:
+        slot = slots.start(root)
+    except OSError as error:
+        return "", "%s: boot.json cannot be written: %s" % (tried, error)
+    return slot, None if slot == tried else "%s: three starts without a connection" % tried
 
 
 def _stopped(root, slot, before):

@@ -15,16 +15,18 @@ DASH = 0x40
 def fit(digits, count):
     """Eight characters (called at the left, waiting at the right) on so many digits.
 
-    Six have room for four and two. Four show a refusal, or what is called, or else who waits.
+    Six have room for four and two. Four show a refusal, or what is called, or else who waits. A label that is too long
+    loses its letters, never a digit: the end of P1234 is no other number.
     """
-    if count >= 8:
-        return digits
-    left, right = digits[:6], digits[6:]
-    if count >= 6:
-        return left[:4] + right
+    if count >= 8 or not digits.strip("-"):
+        return digits[:count]
+    left, right = digits[:6].rstrip(), digits[6:]
+    left = "CLOS" if left == "CLOSED" else left
+    if count >= 6 and len(left) <= 4:
+        return "%-4s" % left + right
     if right == "no":
-        return "  no"
-    return left[:4] if left.strip() else "%4s" % right.strip()
+        return "%*s" % (count, right)
+    return left[-count:] if left else "%4s" % right.strip()
 
 
 class Digits:

@@ -61,8 +61,8 @@ class Updater:
         elif self._well_since is None:
             self._well_since = now
         elif now - self._well_since >= GOOD:
-            self._ends = None
             slots.confirm(self._root)
+            self._ends = None
             return
         if now > self._ends:
             await self._link.restart()

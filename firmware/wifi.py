@@ -5,7 +5,6 @@ import asyncio
 import network
 
 JOINING = 15000  # ms
-NO_SLEEP = 0xA11140  # Pico W: cyw43's power saving, off; it costs a press 100 ms and more
 
 
 class Wifi:
@@ -32,10 +31,15 @@ class Wifi:
             return
         self._radio.active(True)
         try:
-            self._radio.config(pm=NO_SLEEP)
+            self._radio.config(pm=network.WLAN.PM_NONE)  # saving power costs a press 100 ms and more
+            self._radio.config(reconnects=0)  # an ESP32 would go on by itself, and refuse what follows
         except (OSError, ValueError):
-            pass  # an ESP32 has no such switch
-        self._radio.connect(self._settings["ssid"], self._settings["password"])
+            pass  # a Pico W does not know the second
+        try:
+            self._radio.connect(self._settings["ssid"], self._settings["password"])
+        except OSError:
+            self._radio.disconnect()
+            raise OSError("wifi")
         until = self._clock.ms() + JOINING
         while not self._radio.isconnected():
             if self._clock.ms() > until:
@@ -46,6 +50,7 @@ class Wifi:
 
     def _trouble(self):
         status = self._radio.status()
-        if status == network.STAT_WRONG_PASSWORD:
+        # An ESP32 tells most wrong passwords by a handshake that nobody answers.
+        if status in (network.STAT_WRONG_PASSWORD, getattr(network, "STAT_HANDSHAKE_TIMEOUT", None)):
             return "wifi_password"
         return "wifi_absent" if status == network.STAT_NO_AP_FOUND else "wifi"

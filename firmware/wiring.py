@@ -6,6 +6,7 @@ import config
 import machine
 import mqtt
 import screens
+import slots
 import version
 import wire
 from clock import Clock
@@ -35,11 +36,15 @@ async def put_together(root, slot, before):
         parts.tls = None if fault else mqtt.tls_context(settings["broker"])
     except (OSError, ValueError) as error:
         fault = "broker.ca, certificate, key: cannot be used: %s" % error
+    parts.screen = _screen(settings["sign"], parts.notes)
+    try:
+        if not fault:
+            _connect(parts, settings)
+    except ValueError as error:
+        fault = "pins: %s" % error
     if fault:
-        await _say_for_ever(parts, _screen(settings["sign"], parts.notes), fault)
-    if before:
-        parts.notes.add("gave way: %s" % before)
-    _connect(parts, settings)
+        await _say_for_ever(parts, fault)
+    _note_why(parts.notes, root, before)
     link = Link(settings, parts, "%s %s" % (version.VERSION, slot) if slot else version.VERSION)
     agent = _agent(settings, link, parts)
     supervisor = Supervisor(parts.clock, parts.notes, machine.WDT(timeout=WATCHDOG).feed)
@@ -75,9 +80,10 @@ def _connect(parts, settings):
     """The parts on their pins."""
     pins = settings["pins"]
     parts.wifi = Wifi(settings["wifi"], settings["device"], parts.clock)
-    parts.screen = _screen(settings["sign"], parts.notes)
     parts.light = machine.Pin(pins["light"], machine.Pin.OUT, value=0) if pins["light"] is not None else None
-    parts.buzzer = machine.PWM(machine.Pin(pins["buzzer"])) if pins["buzzer"] is not None else None
+    parts.buzzer = (
+        machine.PWM(machine.Pin(pins["buzzer"]), freq=440, duty_u16=0) if pins["buzzer"] is not None else None
+    )
     parts.pins = {}
     for name in wire.PRESSES:
         if pins[name] is not None:
@@ -88,15 +94,24 @@ def _screen(settings, notes):
     """The sign, or none if it does not answer."""
     try:
         return screens.screen(settings)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         notes.add("the sign %s does not answer: %s" % (settings["type"], error))
         return screens.Blank()
 
 
-async def _say_for_ever(parts, screen, fault):
+def _note_why(notes, root, before):
+    """Why the board starts, if that was not meant."""
+    if before:
+        notes.add("gave way: %s" % before)
+    elif machine.reset_cause() == machine.WDT_RESET and slots.read(root)["good"]:
+        # To a Pico W somebody's reset looks the same; an update's own is on trial.
+        notes.add("started again by the watchdog, or reset")
+
+
+async def _say_for_ever(parts, fault):
     """What is wrong with the settings, on the sign and to whoever has a cable, until somebody mends it."""
     print("config.json: %s" % fault)
-    screen.show(("config.json", fault), "--------")
+    parts.screen.show(("config.json", fault), "--------")
     while True:
-        screen.tick(parts.clock.ms())
+        parts.screen.tick(parts.clock.ms())
         await asyncio.sleep_ms(40)

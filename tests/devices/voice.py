@@ -27,6 +27,7 @@ class HubVoice:
     def __init__(self, port: int) -> None:
         self.heard: list[tuple[str, dict]] = []
         self.answers: dict | None = {"ok": True, "label": "P012"}
+        self.awry = 0  # ms by which its clock is off
         self._seq = 0
         self._silence = threading.Event()
         self._end = threading.Event()
@@ -114,7 +115,7 @@ class HubVoice:
         while not self._end.wait(0.2):
             count += 1
             if not self._silence.is_set():
-                message = {"state": "ready", "now": wire.stamp(now()), "beat": count}
+                message = {"state": "ready", "now": wire.stamp(now() + self.awry), "beat": count}
                 self._client.publish(wire.HUB_TOPIC, wire.encode("hub", message), qos=1, retain=True)
 
 

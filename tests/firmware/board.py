@@ -94,11 +94,11 @@ class Board:
         self._running: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
-    def start(self) -> "Board":
-        """Gives it power."""
+    def start(self, cause: str = "1") -> "Board":
+        """Gives it power, or (3) lets it start after a reset."""
         pipe = subprocess.PIPE
         self._running = subprocess.Popen(
-            self.command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, bufsize=1
+            [*self.command, cause], cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, bufsize=1
         )
         self._reader = threading.Thread(target=self._read, args=(self._running,), daemon=True)
         self._reader.start()
@@ -169,4 +169,4 @@ class Board:
                 self.told.append(json.loads(line))
         if running.wait() == 3 and self._running is running:
             self.resets += 1
-            self.start()
+            self.start("3")

@@ -65,10 +65,29 @@ def rule_a_wrong_setting_is_named_by_its_place(_root):
         "sign.type": ("lcd", "sign.type: must be one of"),
         "sign.colour": (1, "sign.colour: there is no such setting"),
         "wlan": ({}, "wlan: there is no such setting"),
-        "pins": ({"next": 4, "light": 4}, "pins: one pin does two things"),
+        "pins": ({"next": 2, "light": 2}, "pins: one pin does two things"),
+        "pins.recall": (4, "pins: one pin does two things"),
+        "pins.absent": (25, "pins.absent: 25 is no free pin of a pico-w"),
+        "sign.sda": (29, "sign.sda: 29 is no free pin of a pico-w"),
     }
     for place, (value, words) in wrong.items():
         assert refusal(config.checked, changed(place, value)).startswith(words), place
+
+
+def rule_an_esp32_has_pins_of_its_own(_root):
+    import config
+
+    esp32 = dict(GOOD, board="esp32")
+    assert config.checked(dict(esp32, pins={"next": 32}, sign={"sda": 21, "scl": 22}))["sign"]["scl"] == 22
+    assert refusal(config.checked, dict(esp32, pins={"next": 6})) == "pins.next: 6 is no free pin of a esp32"
+    assert refusal(config.checked, dict(esp32, pins={"next": 34})).startswith("pins.next: 34 is no")
+
+
+def rule_the_bus_of_a_sign_is_the_one_that_its_pins_reach(_root):
+    from screens import bus
+
+    assert [bus("i2c", sda) for sda in (0, 2, 4, 6, 20, 26)] == [0, 1, 0, 1, 0, 1]
+    assert [bus("spi", sck) for sck in (2, 6, 10, 14, 18, 22, 26)] == [0, 0, 1, 1, 0, 0, 1]
 
 
 # --- time -----------------------------------------------------------------------------------
@@ -102,6 +121,21 @@ def rule_a_clock_is_set_by_the_hub_and_never_to_before_the_software_was_built(_r
     assert wire.stamp(clock.hub_now())[:16] == "2019-05-01T10:00"
     clock.hear(wire.instant("2031-05-01T10:30:59.000Z"))
     assert rtc.kept == (2031, 5, 1, 3, 10, 30, 59, 0)
+
+
+def rule_a_clock_that_no_certificate_believes_begins_again(_root):
+    import wire
+    from clock import Clock
+
+    rtc = Rtc()
+    clock = Clock(rtc)
+    built = rtc.kept
+    clock.hear(wire.instant("2046-05-01T10:30:59.000Z"))
+    assert rtc.kept[0] == 2046
+    clock.doubt()
+    assert rtc.kept == built
+    clock.hear(wire.instant("2027-05-01T10:30:59.000Z"))
+    assert rtc.kept[0] == 2027
 
 
 def rule_a_clock_runs_on_when_the_chips_counter_wraps(_root):
@@ -300,7 +334,33 @@ def rule_seven_segments_show_what_there_is_room_for(_root):
 
     assert fit("P012   5", 6) == "P012 5" and fit("P012   5", 4) == "P012"
     assert fit("       5", 4) == "   5" and fit("P012  no", 4) == "  no" and fit("--------", 4) == "----"
-    assert fit("CLOSED 5", 4) == "CLOS"
+    assert fit("CLOSED 5", 4) == "CLOS" and fit("CLOSED 5", 6) == "CLOS 5"
+    assert fit("P1234  5", 4) == "1234" and fit("P1234  5", 6) == "P1234"
+    assert fit("AB123  5", 4) == "B123" and fit("P1234 no", 6) == "    no" and fit("P1234  5", 8) == "P1234  5"
+    assert fit("P012  no", 6) == "P012no" and fit("--------", 6) == "------" and fit("       5", 6) == "     5"
+
+
+def rule_all_of_a_text_fits_below_the_number_and_the_number_gives_way(_root):
+    import words
+    from glyphs import SIDE, lines
+
+    class Panel:
+        """Keeps where letters are written: the rectangles' lowest edge and largest height."""
+
+        def fill(self, ink):
+            self.low, self.large = 0, 0
+
+        def fill_rect(self, x, y, width, height, ink):
+            self.low, self.large = max(self.low, y + height), max(self.large, height)
+
+    panel = Panel()
+    lines(panel, 128, 64, ("P012", "5 en espera"))
+    assert panel.large == 4
+    for language in words.BOARD:
+        lines(panel, 128, 64, ("P012", "Taula 2", words.say(words.BOARD, language)["old"]))
+        assert panel.large >= 2 and 56 < panel.low <= 64, language
+    lines(panel, 128, 64, ("P012", "x" * 16 * 5))
+    assert panel.large == 1 and 64 - SIDE - 2 < panel.low <= 64
 
 
 class Wires:

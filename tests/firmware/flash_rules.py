@@ -173,6 +173,22 @@ def rule_a_flash_that_is_full_refuses_the_update_and_is_no_fuller_after():
     assert os.statvfs(root)[4] >= before - 2 and slots.start(root) == ""
 
 
+def rule_a_flash_on_which_nothing_can_be_written_runs_what_was_flashed():
+    import main
+    from board_rules import bundle, unpacked
+
+    flash = Flash(64, worked_for_a_while())
+    root = mounted(flash)
+    assert main.choose(root) == ("a", None)
+    unpacked(root, *bundle())
+    flash.left = 0
+    slot, before = main.choose(root)
+    assert slot == "" and before.startswith("b: boot.json cannot be written")
+    flash.left = None
+    assert [main.choose(root)[0] for _ in range(3)] == ["b", "b", "b"]
+    assert main.choose(root) == ("a", "b: three starts without a connection")
+
+
 def rule_a_flash_that_fills_up_on_the_way_refuses_it_too():
     import slots
     import unpack

@@ -38,7 +38,7 @@ def stand_ins(files: Path, speed: int = 1) -> int:
             shutil.copy(files / each, folder)
         (folder / "screens.py").write_text("screen = None\n")
         (folder / "main.py").write_text(IDLE.format("import hands, machine; machine.WDT()"))
-        with_them = _printed([str(LAPTOP / "run.py"), name, name, str(speed)])
+        with_them = _printed([str(LAPTOP / "run.py"), name, name, str(speed), "1"])
         (folder / "main.py").write_text(IDLE.format("class hands: leave = lambda _: None"))
         return with_them - _printed(["-c", f"import sys; sys.path.insert(0, {name!r}); import main; main.run('')"])
 

@@ -263,6 +263,30 @@ def test_a_button_that_is_stuck_is_named_and_has_asked_once(a_board: BoardMaker,
     wait_until(lambda: hub.of("state")[-1]["state"] == "ready", 10, "a state that says so")
 
 
+def test_a_watchdog_that_has_bitten_is_told_to_the_hub(a_board: BoardMaker, hub: HubVoice) -> None:
+    board = a_board()
+    board.wait_for("Lliure")
+    assert "log" not in hub.of("state")[-1]
+    board.stop()
+
+    board.start("3")
+
+    wait_for_log(hub, "started again by the watchdog, or reset")
+
+
+def test_a_hub_whose_clock_is_years_off_is_answered_in_its_own_time(
+    python: str, a_board: BoardMaker, hub: HubVoice
+) -> None:
+    hub.awry = -7 * 365 * 86_400_000
+    board = a_board(python)
+    board.wait_for("Lliure")
+
+    board.press()
+
+    (asked,) = hub.wait_for("press")
+    assert abs(wire.instant(asked["now"]) - now() - hub.awry) < 5000
+
+
 def test_a_beat_that_was_kept_sets_no_clock(python: str, a_board: BoardMaker, broker: Mosquitto) -> None:
     stale = wire.encode("hub", {"state": "ready", "now": "2036-01-01T00:00:00.000Z", "beat": 1})
     retain(broker, wire.HUB_TOPIC, stale)
@@ -288,6 +312,17 @@ WRONG = {
         "broker.ca"
     ),
 }
+
+
+def test_a_settings_file_that_is_half_written_is_named_on_the_sign(tmp_path, python: str) -> None:
+    (tmp_path / "config.json").write_bytes(b'{"device": "desk-1", \xff\xff\xff\xff')
+    board = Board(tmp_path, None, python).start()
+    try:
+        board.wait_for("config.json: is no")
+
+        assert board.alive() and board.resets == 0
+    finally:
+        board.stop()
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -64,7 +64,7 @@ def test_an_update_fits_into_100_kb_of_heap(
 STAY = ("main", "slots", "screens", "version", "hands", "machine", "network")
 
 
-def test_types_are_those_of_a_pico_w() -> None:
+def test_types_are_those_of_a_pico_w_and_of_an_esp32() -> None:
     ran = subprocess.run(["make", "-s", "types"], cwd=ROOT, text=True, capture_output=True, timeout=110)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr

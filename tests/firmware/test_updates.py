@@ -96,6 +96,7 @@ def test_an_update_that_never_gets_to_the_broker_gives_way_after_three_starts(
 
     board.wait(lambda: board.resets == 4, 90, "three starts")
     board.wait_for("Lliure", 40)
+    wait_until(lambda: log_of(hub, "gave way: a: three starts without a connection"), 20, "the log")
     assert state(board) == {"slot": "", "before": "", "tries": 0, "good": True, "counter": 1}
 
 

@@ -1,6 +1,7 @@
 """`machine` on a laptop: pins that are pressed by a line on stdin, outputs that are told on stdout."""
 
 import asyncio
+import sys
 
 import hands
 
@@ -32,8 +33,8 @@ class Pin:
 class PWM:
     """A pin that hums; told when it does."""
 
-    def __init__(self, pin):
-        self._hz = 0
+    def __init__(self, _pin, freq=0, duty_u16=0):
+        self._hz = freq
 
     def freq(self, hz):
         """Sets the tone."""
@@ -87,6 +88,14 @@ class WDT:
 
     def feed(self):
         """Told nowhere."""
+
+
+WDT_RESET = 3
+
+
+def reset_cause():
+    """Why it starts: 1 is power, 3 a reset."""
+    return int(sys.argv[4])
 
 
 def reset():

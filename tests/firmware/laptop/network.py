@@ -13,14 +13,18 @@ class Air:
 class WLAN:
     """The radio."""
 
+    PM_NONE = 16
+
     def __init__(self, interface):
         self._joined = False
 
     def active(self, up=None):
         """Turns it on."""
 
-    def config(self, pm=0):
-        """Takes any setting."""
+    def config(self, pm=0, reconnects=None):
+        """Knows what a Pico W knows."""
+        if reconnects is not None:
+            raise ValueError("unknown config param")
 
     def connect(self, ssid, password):
         """Joins, if there is a network that wants us."""

@@ -1,7 +1,8 @@
-"""A board on a laptop, under MicroPython or CPython: run.py FIRMWARE FOLDER SPEED
+"""A board on a laptop, under MicroPython or CPython: run.py FIRMWARE FOLDER SPEED CAUSE
 
 FIRMWARE is the folder with the board's files, compiled or not; FOLDER is the rest of its flash: settings,
-`boot.json`, updates. Ends with 3 where a board would reset.
+`boot.json`, updates. CAUSE is 1 where it has got power, and
+3 where it was reset. Ends with 3 where a board would reset.
 
 Few names, and those of the board where that can be: each takes room in the heap that is measured.
 """
