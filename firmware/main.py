@@ -27,9 +27,9 @@ def choose(root):
     tried = slots.read(root)["slot"]
     try:
         slot = slots.start(root)
+        return slot, None if slot == tried else "%s: three starts without a connection" % tried
     except OSError as error:
         return "", "%s: boot.json cannot be written: %s" % (tried, error)
-    return slot, None if slot == tried else "%s: three starts without a connection" % tried
 
 
 def _stopped(root, slot, before):

@@ -17,7 +17,7 @@ and `torn/v1/dev/<device>/update/<n>` carries the bytes from n times PIECE on, i
 import binascii
 import hashlib
 
-PIECE = 360  # bytes of the bundle in one message: a board holds it several times while it reads it
+PIECE = 240  # bytes of the bundle in one message: a board holds it several times while it reads it
 MOST = 4096  # bytes of a manifest: some forty files
 FIXED = ("main.py", "slots.py")  # the loader: never part of a bundle
 

@@ -152,8 +152,8 @@ def is_base64(value, most):
     """Base64 of at least a byte, with its padding (RFC 4648, 4), in at most `most` characters."""
     if not isinstance(value, str) or not 4 <= len(value) <= most or len(value) % 4:
         return False
-    bare = value[:-2] + value[-2:].rstrip("=")
-    return not bare.strip(SMALLS + CAPITALS + DIGITS + "+/")
+    letters = SMALLS + CAPITALS + DIGITS + "+/"
+    return not value[:-2].strip(letters) and not value[-2:].rstrip("=").strip(letters)
 
 
 def is_whole(value):

@@ -70,10 +70,18 @@ def _agent(settings, link, parts):
     if settings["kind"] == "desk":
         from desk import Desk
 
+        _forget("calls", "call")
         return Desk(link, parts, settings["language"])
     from board import Board
 
+    _forget("desk", "press", "answer")
     return Board(link, parts, settings["language"])
+
+
+def _forget(*kinds):
+    """Messages of another kind of machine."""
+    for kind in kinds:
+        del wire.MESSAGES[kind]
 
 
 def _connect(parts, settings):
