@@ -253,6 +253,15 @@ def test_without_a_fresh_forecast_the_page_says_so(web: Web) -> None:
     assert (ticket["wait"], ticket["back_by"]) == (None, None)
 
 
+def test_without_any_forecast_the_offices_page_says_so_once(web: Web) -> None:
+    web.give()
+
+    page = web.client().get("/line/mont-roig?lang=en").text
+
+    assert '<p class="quiet" data-unforeseen >Wait: no forecast now</p>' in page
+    assert page.count('<td class="number" data-wait hidden>') == len(web.fleet.plans["mont-roig"].services)
+
+
 def test_reception_tells_the_wait_of_a_ticket_but_not_of_a_preferential_one(web: Web) -> None:
     expects(web, "somebody", 14)
     asked = {"service": "padro", "priority": True}

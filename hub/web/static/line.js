@@ -13,21 +13,23 @@ function show(line) {
   part("paused").textContent = line.paused || "";
   part("open").hidden = !line.open;
   part("closed").hidden = line.open;
-  for (const [id, service] of Object.entries(line.services)) showService(id, service);
-  part("waits").hidden = !Object.values(line.services).some((service) => service.wait);
+  const foreseen = Object.values(line.services).some((service) => service.wait);
+  for (const [id, service] of Object.entries(line.services)) showService(id, service, foreseen);
+  part("waits").hidden = !foreseen;
+  part("unforeseen").hidden = foreseen || !line.open;
   const calls = JSON.stringify(line.calls);
   if (calls !== shown) listCalls(part("calls"), line.calls);
   part("none").hidden = line.calls.length > 0;
   shown = calls;
 }
 
-function showService(id, { waiting, wait }) {
+function showService(id, { waiting, wait }, foreseen) {
   const row = root.querySelector(`[data-service="${CSS.escape(id)}"]`);
   if (!row) return;
   row.querySelector("[data-waiting]").textContent = waiting;
   const forecast = row.querySelector("[data-wait]");
-  forecast.hidden = !wait;
-  forecast.textContent = wait ? span(wait, root.dataset) : "";
+  forecast.hidden = !foreseen;
+  forecast.textContent = span(wait, root.dataset);
 }
 
 const old = part("old");
