@@ -15,7 +15,7 @@ TRIAL = 600000  # ms that an update has to show that it works
 GOOD = 5000  # ms that all must be well for that
 LOOK = 500  # ms
 OFTEN = 3  # times that an offer is tried although connection or memory fail
-ROOM = 14336  # bytes of memory that taking an update apart needs beside the day's work
+ROOM = 13312  # bytes of memory that taking an update apart needs beside the day's work
 
 
 class Updater:

@@ -74,7 +74,7 @@ def _log_lines() -> None:
         structlog.processors.format_exc_info,
         structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
     ]
-    factory = structlog.PrintLoggerFactory(sys.stderr)
+    factory = structlog.WriteLoggerFactory(sys.stderr)  # a line in one write: another process may say `ready` meanwhile
     structlog.configure(processors=shared, logger_factory=factory, cache_logger_on_first_use=True)
 
 

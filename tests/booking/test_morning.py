@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hub.link import Broker, Link
 from hub.offices import read_offices
 from tests.booking.conftest import dni
 from tests.contract import validate
-from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, wait_until
+from tests.parts import Hub, Mosquitto, wait_until, where_it_is_noon
 
 DISPENSER = "montroig-dispenser-1"
 AGENDA = wire.device_topic(DISPENSER, "agenda")
@@ -31,7 +32,7 @@ class Morning:
         self.hub, self.link = hub, link
         self.heard: list[tuple[str, bytes]] = []
         self.token = hub.token("clerk")
-        self.plan: Plan = read_offices(ROUND_THE_CLOCK).plans["mont-roig"]
+        self.plan: Plan = read_offices(hub.offices).plans["mont-roig"]
         link.on("#", lambda topic, payload, retained: self.heard.append((topic, payload)))
         self._seq = 0
 
@@ -86,6 +87,14 @@ def at_work(hub: Hub, mosquitto: Mosquitto) -> Iterator[Morning]:
     link.stop()
     faults = [fault for fault in (judged(*message) for message in running.heard) if fault]
     assert faults == []
+
+
+@pytest.fixture
+def hub(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Hub]:
+    """The whole hub, at offices where it is noon."""
+    running = Hub(tmp_path / "hub", offices=where_it_is_noon(tmp_path), broker=mosquitto.url).start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

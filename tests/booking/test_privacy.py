@@ -14,7 +14,7 @@ import requests
 from tests.booking.conftest import dni
 from tests.booking.mailbox import Mailbox
 from tests.booking.test_morning import OFFICE, Morning, at_work
-from tests.parts import Hub, Mosquitto, wait_until
+from tests.parts import Hub, Mosquitto, wait_until, where_it_is_noon
 
 API = "/api/v1/appointments"
 
@@ -62,7 +62,8 @@ def mailbox() -> Iterator[Mailbox]:
 def hub(tmp_path: Path, mosquitto: Mosquitto, mailbox: Mailbox) -> Iterator[Hub]:
     """The whole hub, which sends its messages."""
     settings = {"TORN_SMTP": f"smtp://127.0.0.1:{mailbox.port}", "TORN_MAIL_FROM": "no-reply@torn.cat"}
-    running = Hub(tmp_path / "hub", broker=mosquitto.url, environment=settings).start()
+    offices = where_it_is_noon(tmp_path)
+    running = Hub(tmp_path / "hub", offices=offices, broker=mosquitto.url, environment=settings).start()
     yield running
     running.stop()
 

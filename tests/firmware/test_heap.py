@@ -51,7 +51,7 @@ def test_an_update_fits_into_100_kb_of_heap(
         lay_out(broker, new, "0.2.0", 1)
         while not board.resets and not hub.of("state")[-1].get("log"):
             board.do("heap")
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.1)
         wait_for_software(hub, "0.2.0 a")
     finally:
         board.stop()

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +74,6 @@ def csrf(client: FlaskClient) -> str:
 def offices() -> Path:
     """The offices file: two offices, open round the clock."""
     return ROUND_THE_CLOCK
-
-
-def where_it_is_noon(folder: Path) -> Path:
-    """The same offices, in a time zone where it is noon now: no test runs over the end of their day."""
-    zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
-    path = folder / "noon.toml"
-    path.write_text(ROUND_THE_CLOCK.read_text(encoding="utf-8").replace("Europe/Madrid", zone), encoding="utf-8")
-    return path
 
 
 @pytest.fixture

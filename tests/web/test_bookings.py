@@ -20,8 +20,9 @@ from hub.line.plan import HOUR, MINUTE, local
 from hub.store import appointments as store
 from hub.store import schema
 from tests.booking.conftest import somebody
+from tests.parts import where_it_is_noon
 
-from .conftest import PASSWORD, Web, csrf, where_it_is_noon
+from .conftest import PASSWORD, Web, csrf
 
 DESK = "/staff/bookings"
 TODAY = "/staff/bookings/day/mont-roig"

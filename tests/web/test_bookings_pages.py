@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.parts import Hub, Mosquitto, barriers
+from tests.parts import Hub, Mosquitto, barriers, where_it_is_noon
 
-from .conftest import PASSWORD, where_it_is_noon
+from .conftest import PASSWORD
 from .listening import Clerk
 
 DESK = "/staff/bookings"
