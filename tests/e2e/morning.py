@@ -7,7 +7,7 @@ with Morning(folder, seed=3, tickets=300) as morning:
     morning.faults()
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -123,8 +123,9 @@ class Morning:
     def _kill_child(self, web: bool) -> None:
         """The bridge, or the one that listens; the hub starts it again itself."""
         for child in psutil.Process(self.hub.pid).children():
-            if _listens(child, self.hub.http) == web:
-                child.kill()
+            with suppress(psutil.NoSuchProcess):  # the one before it may be dying still
+                if _listens(child, self.hub.http) == web:
+                    child.kill()
 
     def _kill_broker(self) -> None:
         self.broker.kill()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -85,7 +86,8 @@ class Board:
             text = config if isinstance(config, str) else json.dumps(config)
             (folder / "config.json").write_text(text, encoding="utf-8")
         self.folder = folder
-        where = [LAPTOP / "run.py", firmware, folder, speed]
+        # Paths are short, as they are on a board: the names of this test's folders would stand in its heap.
+        where = [LAPTOP / "run.py", os.path.relpath(firmware, folder), ".", speed]
         self.command = [*interpreter(python, heap), *map(str, where)]
         self.told: list[dict[str, Any]] = []
         self.at: list[float] = []  # when each was told, by time.perf_counter
@@ -98,7 +100,13 @@ class Board:
         """Gives it power, or (3) lets it start after a reset."""
         pipe = subprocess.PIPE
         self._running = subprocess.Popen(
-            [*self.command, cause], cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, bufsize=1
+            [*self.command, cause],
+            cwd=self.folder,
+            text=True,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.STDOUT,
+            bufsize=1,
         )
         self._reader = threading.Thread(target=self._read, args=(self._running,), daemon=True)
         self._reader.start()
