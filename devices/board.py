@@ -21,6 +21,7 @@ from devices.hardware import Pins, Screen, screen
 from devices.link import Link
 from devices.loop import Loop
 from devices.panels import Call, View
+from devices.paper import rounded
 from devices.settings import BoardSettings
 from devices.speech import Voice, spoken
 from firmware import wire
@@ -236,7 +237,16 @@ class Board:
 def _note(line: dict, words: dict[str, str]) -> str:
     if not line["open"] and not line["waiting"]:
         return words["closed"]
-    return words["waiting"].format(line["waiting"]) if line["waiting"] else ""
+    return words["waiting"].format(line["waiting"]) + _range(line) if line["waiting"] else ""
+
+
+def _range(line: dict) -> str:
+    """From the shortest to the longest wait of whoever would take a ticket now, as far as it is forecast."""
+    waits = [service["wait"] for service in line["services"].values() if service["wait"]]
+    if not waits:
+        return ""
+    low, high = rounded(min(wait["p10"] for wait in waits), max(wait["p90"] for wait in waits))
+    return f", {low}-{high} min"
 
 
 def language(config: dict | None) -> str:

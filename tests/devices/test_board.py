@@ -200,3 +200,18 @@ def test_a_paused_office_shows_its_message(board, hub):
 
     wait_until(lambda: board.view.note == "Simulacre d'incendi", what="the message")
     assert board.view.calls == ()
+
+
+def test_who_waits_sees_how_many_there_are_and_how_long_it_takes_from_the_shortest_to_the_longest(board, hub):
+    short, long = {"p5": 5, "p10": 7, "p50": 12, "p90": 18}, {"p5": 9, "p10": 11, "p50": 17, "p90": 23}
+    services = {
+        "padro": {"waiting": 4, "wait": short},
+        "registre": {"waiting": 3, "wait": long},
+        "idcat": {"waiting": 0, "wait": None},
+    }
+
+    hub.line(("P001", "1"), waiting=7, services=services)
+
+    wait_until(lambda: board.view.note == "7 en espera, 5-25 min", what="the wait")
+    hub.line(("P001", "1"), waiting=7)
+    wait_until(lambda: board.view.note == "7 en espera", what="that nobody knows")

@@ -44,6 +44,8 @@ def test_paper_phone_and_pages_tell_one_forecast_and_a_dispenser_alone_carries_i
     expect(page.locator("[data-field=back_by]")).to_have_text(local_clock(page, ticket["back_by"]))
     page.goto(house.hub.url(f"/line/{OFFICE}"))
     expect(page.locator("[data-service=padro] [data-wait]")).to_contain_text("min")
+    page.goto(house.hub.url(f"/board/{OFFICE}"))
+    expect(page.locator("[data-wait]")).to_contain_text("min")
 
     house.hub.kill()
     wait_until(lambda: not house.view(DISPENSER)["connected"], 20, "the dispenser misses the hub")

@@ -2,7 +2,7 @@
 
 import { listCalls } from "./calls.js";
 import { allowSound, chime, say, sounds } from "./sound.js";
-import { clock, follow, now } from "./stream.js";
+import { clock, follow, now, span } from "./stream.js";
 
 const ANNOUNCED_FOR = 5000; // ms that each new call stands alone in front
 const TOO_OLD = 10000; // ms: an older call is shown and not announced
@@ -17,10 +17,18 @@ const known = new Set();
 let calls = [];
 let announcing = null;
 
+// From the shortest to the longest wait of whoever would take a ticket now.
+function range(waits) {
+  if (!waits.length) return "";
+  const wait = { p10: Math.min(...waits.map(({ p10 }) => p10)), p90: Math.max(...waits.map(({ p90 }) => p90)) };
+  return `· ${span(wait, part("wait").dataset)}`;
+}
+
 const key = (call) => `${call.label} ${call.desk} ${call.at}`;
 
 function show(line) {
   part("waiting").textContent = line.waiting;
+  part("wait").textContent = range(Object.values(line.services).map((service) => service.wait).filter(Boolean));
   part("paused").hidden = !line.paused;
   part("paused").textContent = line.paused || "";
   const fresh = line.calls.filter((call) => !known.has(key(call)));
