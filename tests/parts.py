@@ -5,6 +5,7 @@ does not have raises PartMissing: the test fails and says what to install; it do
 """
 
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -50,10 +51,15 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens at, below those that Linux gives to outgoing connections (32768 and above)."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def listens(port: int) -> bool:

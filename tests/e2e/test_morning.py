@@ -88,6 +88,9 @@ def test_a_desk_that_shows_no_connection_sends_nothing_later(house):
     wait_until(lambda: not house.view(DESK)["connected"], what="the desk without connection")
 
     house.hand("press", DESK, "next")
+    wait_until(
+        lambda: house.view(DESK)["light"], what="the light's no"
+    )  # sooner, a second press would make it a double
     house.hand("mend", DESK, "network")
     wait_until(lambda: house.view(DESK)["connected"], 20, "the desk's connection")
 
