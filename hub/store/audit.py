@@ -101,9 +101,7 @@ def _looked(connection: sa.Connection, first: Moment, until: Moment, offices: Co
 def _in_the_line(
     connection: sa.Connection, office: str, first: Moment, until: Moment, machines: Collection[str]
 ) -> Iterator[Entry]:
-    people = set(
-        connection.execute(sa.select(staff.c.name)).scalars()
-    )  # whoever is called like a machine is no machine
+    people = set(connection.execute(sa.select(staff.c.name)).scalars())  # one may be called as a machine is
     nobody = {*machines, *NOT_STAFF} - people
     labels: dict[str, str] = {}
     for row in connection.execute(_day_by_day(office, first, until)):

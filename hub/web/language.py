@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import Flask, Response, g, request
@@ -34,6 +34,7 @@ def register(app: Flask) -> None:
         day_name=day_name,
         month_name=month_name,
         span=span,
+        widest=widest,
         tenths=tenths,
     )
 
@@ -66,6 +67,14 @@ def in_language(code: str) -> str:
 def named(names: Mapping[str, Said]) -> Said:
     """What is said in several languages, in the reader's, or in the first there is."""
     return names.get(language()) or names.get("ca") or next(iter(names.values()))
+
+
+def widest(line: Mapping[str, Any]) -> str:
+    """From the shortest to the longest wait of whoever would take a ticket now; empty if none is forecast."""
+    waits = [service["wait"] for service in line["services"].values() if service["wait"]]
+    if not waits:
+        return ""
+    return span({"p10": min(wait["p10"] for wait in waits), "p90": max(wait["p90"] for wait in waits)})
 
 
 def span(wait: Mapping[str, int] | None) -> str:

@@ -227,7 +227,11 @@ class Live:
     def _followed(self, id: str) -> bool:
         """Whether the log is to be read: for phones, or for the line while the broker brings none."""
         office = self.offices[id]
-        return bool(office.watched or self.strangers) or self._unheard(office)
+        return self._has_phones(office) or self._unheard(office)
+
+    def _has_phones(self, office: Office) -> bool:
+        """Whether a phone follows a ticket of the office, or one that may be its."""
+        return bool(office.watched or self.strangers)
 
     def _unheard(self, office: Office) -> bool:
         return office.line is None or not self.link.connected
@@ -251,11 +255,11 @@ class Live:
 
     def _refresh(self, id: str) -> bool:
         office = self.offices[id]
-        last = office.read if office.watched or self.strangers else None  # nobody was there whom a step could miss
+        last = office.read if self._has_phones(office) else None  # nobody was there whom a step could miss
         read = in_thread(read_office, self.store, id, now(), last, office.expected, self._unheard(office))
         if read is None:
             return False
-        if last is None and office.read and (office.watched or self.strangers):
+        if last is None and office.read and self._has_phones(office):
             return self._refresh(id)  # somebody has come meanwhile, who is to be told each step
         if read.line and office.line:
             read.line["seq"] = office.line["seq"]
