@@ -43,7 +43,8 @@ log = structlog.get_logger()
 TOGETHER = 200  # messages handled in one round
 MOST_WAITING = 10_000  # messages lined up: more are refused, so that a flood does not eat the memory
 TICK = 0.5  # seconds
-CALM = 0.02  # seconds between two rounds of an office's documents: nobody sees it, and a rush costs little
+CALM = 0.05  # seconds between two rounds of an office's documents: nobody sees it, and a rush costs little
+REST = 3  # times what a round took, but not above CALM: in a rush documents take about a quarter of the processor
 BREATH = 0.005  # seconds from what happened to its documents: whoever pressed, and phones, are told first
 ALIVE = 5.0  # seconds: a loop that has not come round for so long must not beat
 ACKNOWLEDGED_AGAIN = 1.0  # seconds at least between two `stored` that say nothing new
@@ -85,6 +86,7 @@ class Bridge:
         self._began = time.monotonic()
         self._due: dict[str, float] = {}  # offices that have changed, and when their documents go out
         self._published: dict[str, float] = {}  # when they went out last
+        self._rested = 0.0  # from when on documents may go out again
         self._forgotten: Moment = 0
 
     # --- the network's thread -----------------------------------------------------------
@@ -149,7 +151,7 @@ class Bridge:
         self.sender.start()
         self.pusher.start()
         while not self.stopping.is_set():
-            self._handle(self._gather(max(0.0, min([self._next_tick, *self._due.values()]) - time.monotonic())))
+            self._handle(self._gather(max(0.0, self._next_round() - time.monotonic())))
             self._publish_due()
             if time.monotonic() >= self._next_tick:
                 self._next_tick = time.monotonic() + TICK
@@ -161,6 +163,10 @@ class Bridge:
         """Ends `run`; may be called by a signal."""
         self.stopping.set()
         self._inbox.put(("wake", "", {}))
+
+    def _next_round(self) -> float:
+        """When the loop comes round again, if nothing comes before."""
+        return min(self._next_tick, max(self._rested, min(self._due.values(), default=float("inf"))))
 
     def _working(self) -> bool:
         return time.monotonic() - self._round < ALIVE and self.link.connected
@@ -289,11 +295,15 @@ class Bridge:
 
     def _publish_due(self) -> None:
         moment = time.monotonic()
-        for office in [office for office, due in self._due.items() if due <= moment]:
+        due = [office for office, due in self._due.items() if due <= moment] if self._rested <= moment else []
+        for office in due:
             del self._due[office]
             if office in self.relays:
                 self._safely(self._publish, office)
                 self._published[office] = time.monotonic()
+        if due:
+            over = time.monotonic()
+            self._rested = over + min(CALM, REST * (over - moment))
 
     def _publish(self, office: str) -> None:
         if not self.link.connected:

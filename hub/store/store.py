@@ -9,6 +9,7 @@ store.transact(call)
 from __future__ import annotations
 
 import random
+import select
 import sqlite3
 import threading
 import time
@@ -16,6 +17,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -32,9 +34,12 @@ from . import schema
 
 T = TypeVar("T")
 TRIES = 50
+IDLE = 1.0  # seconds after which a connection to PostgreSQL is asked whether it still lives
 TURN = 1000  # ms that a writer on PostgreSQL waits for its office's others
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
-LOCKS = 7073  # the first half of an advisory lock's name: ours, among whatever else uses them
+# PostgreSQL's advisory lock of an office until the transaction ends; 7073 is ours, among whatever else uses them.
+_TAKE_TURN = f"""
+SET LOCAL lock_timeout = {TURN}; SELECT pg_advisory_xact_lock(7073::bigint << 32 | %d); SET LOCAL lock_timeout = 0"""
 LOCKED_FOR = 5.0  # seconds that a writer waits for the others
 OVERTAKEN = ("40001", "40P01")  # PostgreSQL's serialization_failure and deadlock_detected: to be tried again
 
@@ -45,6 +50,10 @@ class StoreError(Exception):
 
 class StoreAway(StoreError, ConnectionError):
     """The database does not answer, or its disk is full."""
+
+
+class TurnMissed(StoreError):
+    """Another writer of the office keeps its turn for too long."""
 
 
 class Conflict(StoreError, RuntimeError):
@@ -79,14 +88,18 @@ class Store:
             with (
                 own,
                 self.engine.connect().execution_options(write=write, **options) as connection,
-                _office_turn(connection, office) if queues else nullcontext(),
                 connection.begin(),
             ):
+                if queues:
+                    connection.exec_driver_sql(_TAKE_TURN % zlib.crc32(office.encode()))
                 yield connection
         except IntegrityError:
             raise
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) in OVERTAKEN:
+            state = getattr(error.orig, "sqlstate", None)
+            if state == LOCK_NOT_AVAILABLE:
+                raise TurnMissed(f"another writer of {office} stands still") from error
+            if state in OVERTAKEN:
                 raise Conflict(f"another process was quicker: {error.orig}") from error
             raise StoreAway(f"the database does not take this now: {error.orig}") from error
 
@@ -97,18 +110,22 @@ class Store:
     def transact(self, act: Callable[[Work], T], one_view: bool = True, office: str = "") -> T:
         """Runs `act` in one transaction; again from the start if another process was quicker.
 
-        `office` is whose log it will write, if any: then it takes its turn among that office's writers. Without
-        `one_view` it sees what others commit while it waits for a lock that they held.
+        `office` is whose log it will write, if any: then it takes its turn among that office's writers, and what they
+        write stands still meanwhile. Without `one_view` it sees what others commit while it waits for a lock that they
+        held.
         """
-        options = self._one_view if one_view else {}
+        view = self._one_view if one_view else {}
         for attempt in range(TRIES):
             try:
-                with self.begin(write=True, office=office, **options) as connection:
+                # In its turn each statement has a view of its own: one for all would be of before the wait.
+                with self.begin(write=True, office=office, **({} if office else view)) as connection:
                     work = Work(connection, dict(self._states))
                     answer = act(work)
                     work.flush()
                 self._keep(work.states)
                 return answer
+            except TurnMissed:
+                office = ""  # turns make writers quick; what makes them right is the log's constraint
             except (IntegrityError, Conflict):
                 time.sleep(random.uniform(0, 0.001 * min(attempt, 20)))
         raise Conflict(f"another process was quicker {TRIES} times")
@@ -300,7 +317,10 @@ def _engine(url: str) -> sa.Engine:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
             "postgres://", "postgresql+psycopg://", 1
         )
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=_PATIENCE, **_POOL)
+        engine = sa.create_engine(url, connect_args=_PATIENCE, **_POOL)
+        sa.event.listen(engine, "checkin", _put_back)
+        sa.event.listen(engine, "checkout", partial(_asked_if_alive, engine))
+        return engine
     engine = sa.create_engine(url, connect_args={"timeout": 5, "check_same_thread": False}, **_POOL)
     sa.event.listen(engine, "connect", _durable)
     sa.event.listen(engine, "begin", _immediate)
@@ -318,6 +338,29 @@ _PATIENCE = {
 }
 
 
+def _put_back(connection: Any, record: Any) -> None:
+    record.info["since"] = time.monotonic()
+
+
+def _asked_if_alive(engine: sa.Engine, connection: Any, record: Any, *_: Any) -> None:
+    """Has another connection made if this one is dead. Each write would take a third longer if all were asked.
+
+    A server that ends a connection says so to whoever looks: only one that has been idle may be dead without a word.
+    """
+    try:
+        if _has_come(connection) or time.monotonic() - record.info.get("since", float("inf")) > IDLE:
+            engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise sa.exc.DisconnectionError("the database has ended this connection") from error
+
+
+def _has_come(connection: Any) -> bool:
+    """Whether the server has said something that nobody asked for."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _durable(connection: Any, record: Any) -> None:
     """WAL, on the disk before a commit returns, and deleted means gone; BEGIN is ours (below), not the driver's."""
     connection.isolation_level = None
@@ -326,39 +369,6 @@ def _durable(connection: Any, record: Any) -> None:
         connection.execute("PRAGMA journal_mode = WAL")  # raises why not
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
-
-
-@contextmanager
-def _office_turn(connection: sa.Connection, office: str) -> Iterator[None]:
-    """PostgreSQL's advisory lock of an office, around a transaction: inside, its view could be of before the wait.
-
-    It makes writers quick, not right: the log's constraint does that. So who waits too long goes on without it.
-    """
-    database: Any = connection.connection.driver_connection
-    lock = f"{LOCKS}, {zlib.crc32(office.encode()) - 2**31}"
-    taken = _outside(database, f"SET lock_timeout = {TURN}; SELECT pg_advisory_lock({lock}); SET lock_timeout = 0")
-    try:
-        yield
-    finally:
-        try:
-            if taken:
-                _outside(database, f"SELECT pg_advisory_unlock({lock})")
-        except StoreAway:  # what was written is written; the lock goes with the connection
-            connection.invalidate()
-
-
-def _outside(database: Any, statements: str) -> bool:
-    """Runs statements outside of any transaction; False if a lock was not to be had in time."""
-    try:
-        database.autocommit = True
-        database.execute(statements)
-        database.autocommit = False
-    except Exception as error:  # psycopg's, which is not imported where nobody uses it
-        if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE and not database.closed:
-            database.autocommit = False
-            return False
-        raise StoreAway(f"the database does not answer: {error}") from error
-    return True
 
 
 def _immediate(connection: sa.Connection) -> None:

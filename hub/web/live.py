@@ -74,7 +74,6 @@ class Office:
         self.watched: dict[str, Watched] = {}
         self.expected = views.UNEXPECTED  # as the forecaster said last
         self.line: dict[str, Any] | None = None  # as the bridge published it last
-        self.line_event = b""
         self.sockets: set[socket] = set()  # boards and staff pages
 
     @property
@@ -86,6 +85,11 @@ class Office:
     def documents(self) -> Documents:
         """Of all of today's tickets, by token."""
         return self.read.documents if self.read else {}
+
+    @property
+    def line_event(self) -> bytes:
+        """The line as boards and staff pages get it; nothing while there is none."""
+        return event("line", self.line["seq"], self.line) if self.line else b""
 
 
 class Live:
@@ -99,7 +103,7 @@ class Live:
         self.strangers: dict[str, Watched] = {}  # tokens that are not of today
         self.hub_here = True  # until it has been silent for too long
         self.relayed: dict[str, int] = {}  # by office: the last event that a line from the broker knew of
-        self._lines: dict[str, dict[str, Any]] = {}  # came from the broker, not shown yet
+        self._lines: dict[str, bytes] = {}  # came from the broker, not read yet: in a rush only the newest is
         self._beat = time.monotonic()
         self._changed: set[str] = set()
         self._woken = Event()
@@ -150,15 +154,9 @@ class Live:
     # --- from the broker's network thread -------------------------------------------------
 
     def _line_came(self, topic: str, payload: bytes, retained: bool) -> None:
-        try:
-            document = wire.decode("line", payload)
-            office = wire.route(topic)[1][0]
-        except ValueError as error:
-            log.warning("a line document was refused", topic=topic, reason=str(error))
-            return
+        office = topic.split("/")[3]
         if office in self.offices:
-            self.relayed[office] = document.get("events", 0)
-            self._lines[office] = document
+            self._lines[office] = payload
             self.note(office)
 
     def _expected_came(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -210,7 +208,7 @@ class Live:
 
     def _look_at(self, id: str) -> None:
         """Tells an office's boards at once, its phones too unless they were told just now."""
-        self._tell_line(self.offices[id], self._lines.pop(id, None))
+        self._tell_line(self.offices[id], self._line(id))
         if not self._followed(id):
             self._unread.add(id)
             return
@@ -223,6 +221,19 @@ class Live:
                 self._looked_at[id] = time.monotonic()
         else:
             self._look_later(id, rest)
+
+    def _line(self, id: str) -> dict[str, Any] | None:
+        """The line document that has come since it was looked for last, if one has that can be read."""
+        payload = self._lines.pop(id, None)
+        if payload is None:
+            return None
+        try:
+            line = wire.decode("line", payload)
+        except ValueError as error:
+            log.warning("a line document was refused", office=id, reason=str(error))
+            return None
+        self.relayed[id] = line.get("events", 0)
+        return line
 
     def _followed(self, id: str) -> bool:
         """Whether the log is to be read: for phones, or for the line while the broker brings none."""
@@ -272,9 +283,9 @@ class Live:
         if line is None:
             return
         office.line = line
-        office.line_event = event("line", line["seq"], line)
+        words = office.line_event if office.sockets else b""
         for sock in list(office.sockets):
-            tell(sock, office.line_event)
+            tell(sock, words)
 
     def _tell_phones(self, office: Office, read: Read) -> None:
         """Tells each ticket's phones, if there is something else to say than before."""

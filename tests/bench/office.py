@@ -88,15 +88,15 @@ def more_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def first_line(machines: Machines) -> dict[str, Any]:
-    """The line document of OFFICE as it is now."""
+def first_line(machines: Machines, office: str = OFFICE) -> dict[str, Any]:
+    """The line document of an office as it is now."""
     came, documents = threading.Event(), []
 
     def heard(topic: str, payload: bytes) -> None:
         documents.append(wire.decode("line", payload))
         came.set()
 
-    machines.hear(wire.line_topic(OFFICE), heard)
+    machines.hear(wire.line_topic(office), heard)
     waited(came, "the line document")
     return documents[0]
 

@@ -11,41 +11,43 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.line import DESKS
 from tests.bench.machines import Dispenser, Machines
-from tests.bench.office import DISPENSER, OFFICE, TEN_DISPENSERS, Caller, first_line, folder, more_files, offices_file
+from tests.bench.office import Caller, first_line, folder, more_files
 from tests.bench.streams import Streams
 from tests.bench.table import Row
-from tests.parts import Hub, Mosquitto, Postgres
+from tests.parts import ROUND_THE_CLOCK, Hub, Mosquitto, Postgres
 
 TIMES = 1.6  # so many times what one carries, two should
-CLERKS, CALLS, ROUNDS = 16, 240, 4
-PHONES, TICKETS, RINGS = 10_000, 500, 5
+CLERKS, CALLS, DESKS = 16, 240, 3
+PHONES, TICKETS, RINGS = 10_000, 500, 4
+ROUNDS = 6  # with one pair and with two, by turns: a machine may be slow for a while
+FEW, MANY = 2, 8  # offices
 
 
 class Parts:
-    """So many web and so many bridge processes, their broker and their database."""
+    """So many pairs of a web and a bridge process, their broker and their database."""
 
-    def __init__(self, many: int, place: Path, postgres: Postgres, closing: ExitStack) -> None:
+    def __init__(self, pairs: list[set[int]], offices: int, place: Path, postgres: Postgres, closing: ExitStack):
+        self.many = len(pairs)
+        self.cores = os.sched_getaffinity(0)
         self.broker = Mosquitto(place / "mosquitto").start()
         closing.callback(self.broker.stop)
-        shared = {"offices": offices_file(place), "broker": self.broker.url, "database": postgres.database()}
-        self.parts = [
-            Hub(place / f"{part}-{n}", part=part, **shared) for part in ("bridge", "web") for n in range(many)
-        ]
-        for part in self.parts:
-            closing.callback(part.stop)
-            part.start()
+        shared = {"offices": _offices(place, offices), "broker": self.broker.url, "database": postgres.database()}
+        self.parts: list[Hub] = []
+        for part in ("bridge", "web"):
+            for n, cores in enumerate(pairs):
+                self.parts.append(Hub(place / f"{part}-{n}", part=part, **shared))
+                closing.callback(self.parts[-1].stop)
+                with _on(cores):
+                    self.parts[-1].start()
         self.webs = [part for part in self.parts if part.part == "web"]
         self.machines = Machines(self.broker.port)
         closing.callback(self.machines.close)
-        self.line = first_line(self.machines)
         self.server = int((postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
         self.token = self.webs[0].token("clerk")
-
-    def dispensers(self) -> list[Dispenser]:
-        """One of each office."""
-        return [Dispenser(self.machines, device, self.line["day"]) for device in (DISPENSER, TEN_DISPENSERS[0])]
+        day = first_line(self.machines, "town-0")["day"]
+        self.dispensers = [Dispenser(self.machines, f"town{n}-dispenser-1", day) for n in range(offices)]
+        self.desks = [f"/api/v1/offices/town-{n}/desks/{1 + d}/next" for d in range(DESKS) for n in range(offices)]
 
     def processor(self) -> dict[str, float]:
         """Seconds of processor that each kind of process has taken so far; `bench` is this program itself."""
@@ -64,65 +66,82 @@ def _seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+def _offices(place: Path, many: int) -> Path:
+    """The first office of `make run`, so many times."""
+    _, office, _ = ROUND_THE_CLOCK.read_text(encoding="utf-8").split("[[office]]")
+    towns = (office.replace('"mont-roig"', f'"town-{n}"').replace("montroig-", f"town{n}-") for n in range(many))
+    file = place / "offices.toml"
+    file.write_text("".join(f"[[office]]{town}" for town in towns), encoding="utf-8")
+    return file
+
+
 @contextmanager
-def running(many: int, cores: set[int]) -> Iterator[Parts]:
-    """The parts at work, until the block is left; all of it, and this program too, on these cores."""
+def running(offices: int, pairs: list[set[int]]) -> Iterator[Parts]:
+    """The parts, until the block is left, each pair on its cores: all else, and whoever uses them, on any of these."""
     more_files()
-    before = os.sched_getaffinity(0)
-    with folder() as place, ExitStack() as closing:
-        closing.callback(os.sched_setaffinity, 0, before)
-        os.sched_setaffinity(0, cores)  # whatever is started now inherits it
+    with folder() as place, ExitStack() as closing, _on(set().union(*pairs)):  # what is started now inherits the cores
         postgres = Postgres()
         closing.callback(postgres.stop)
-        yield Parts(many, place, postgres, closing)
+        yield Parts(pairs, offices, place, postgres, closing)
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def several() -> Iterator[Row]:
-    """What two of each carry, against what one of each does in the same run.
+    """What two of each carry, against what one of each does in the same run, by turns.
 
-    First with a core for each pair: what a second machine would add. Then with all the machine's cores for either.
+    A core for each pair is what a second machine would add: database, broker and this program are on them, too. With
+    all cores for either the processors may be the limit: beside the figure is what they would allow.
     """
-    cores = sorted(os.sched_getaffinity(0))
-    yield from _compared("a core for each pair", {1: set(cores[:1]), 2: set(cores[:2])})
-    yield from _compared(f"all {len(cores)} cores", {1: set(cores), 2: set(cores)})
+    first, second, *_ = [{core} for core in sorted(os.sched_getaffinity(0))]
+    for offices in (FEW, MANY):
+        with running(offices, [first]) as one, running(offices, [first, second]) as two:
+            yield from _calls(one, two, f"{offices} offices, a core for each pair", {"": TIMES})
+            if offices == FEW:
+                yield from _phones(one, two, "a core for each pair", {"": TIMES})
+    both = first | second
+    with running(FEW, [both]) as one, running(FEW, [both, both]) as two:
+        yield from _calls(one, two, f"{FEW} offices, two cores", {})
+        yield from _phones(one, two, "two cores", {})
 
 
-def _compared(where: str, cores: dict[int, set[int]]) -> Iterator[Row]:
-    called, busy, told = {}, {}, {}
-    for many in (1, 2):
-        with running(many, cores[many]) as parts:
-            called[many], busy[many] = _calls(parts)
-            told[many] = _phones(parts)
-    wanted, beside = {"": TIMES * called[1]}, {"1 web and 1 bridge": called[1]}
-    yield Row(f"calls by 2 web and 2 bridge, {where}", {"": called[2]}, "/s", wanted, beside)
-    for many, shares in busy.items():
-        all_of_them = {f"there are {len(cores[many])}": float(len(cores[many]))}
-        yield Row(f"cores at work meanwhile, {many} of each", {"": sum(shares.values()), **shares}, "", {}, all_of_them)
-    wanted, beside = {"": told[1] / TIMES}, {"1 web": told[1]}
-    yield Row(f"call to the last of 10,000 phones at 2 web, {where}", {"": told[2]}, "ms", wanted, beside)
-
-
-def _calls(parts: Parts) -> tuple[float, dict[str, float]]:
-    """Calls a second, and how many cores each kind of process took meanwhile."""
-    dispensers, seconds = parts.dispensers(), 0.0
-    taken = dict.fromkeys(parts.processor(), 0.0)
+def _calls(one: Parts, two: Parts, where: str, times: dict[str, float]) -> Iterator[Row]:
+    rates: dict[Parts, list[float]] = {one: [], two: []}
+    taken = {parts: dict.fromkeys(parts.processor(), 0.0) for parts in rates}
     for _ in range(ROUNDS):
-        for dispenser in dispensers:
-            dispenser.give(CALLS // len(dispensers) + 10)
-        before, begun = parts.processor(), time.perf_counter()
-        _call_together(parts)
-        seconds += time.perf_counter() - begun
-        taken = {kind: taken[kind] + now - before[kind] for kind, now in parts.processor().items()}
-    return ROUNDS * CALLS / seconds, {kind: each / seconds for kind, each in taken.items()}
+        for parts, measured in rates.items():
+            with _on(parts.cores):
+                for dispenser in parts.dispensers:
+                    dispenser.give(CALLS // len(parts.dispensers) + CLERKS)
+                before, begun = parts.processor(), time.perf_counter()
+                _call_together(parts)
+                seconds = time.perf_counter() - begun
+            measured.append(CALLS / seconds)
+            taken[parts] = {kind: taken[parts][kind] + now - before[kind] for kind, now in parts.processor().items()}
+    called = {parts: statistics.median(measured) for parts, measured in rates.items()}
+    wanted = {name: factor * called[one] for name, factor in times.items()}
+    yield Row(f"calls by 2 web and 2 bridge, {where}", {"": called[two]}, "/s", wanted, {"1 and 1": called[one]})
+    for parts, kinds in taken.items():
+        each = {kind: 1000 * seconds / (ROUNDS * CALLS) for kind, seconds in kinds.items()}
+        allowed = {"what the cores have": 1000 * len(parts.cores) / called[parts]}
+        yield Row(f"processor for a call, {parts.many} of each", {"": sum(each.values()), **each}, "ms", {}, allowed)
 
 
 def _call_together(parts: Parts) -> None:
-    """So many calls by clerks at the desks of both offices, shared among the web processes."""
-    turns, callers = count(), [Caller(parts.webs[n % len(parts.webs)].http, parts.token) for n in range(CLERKS)]
+    """So many calls by clerks at the desks of all offices, shared among the web processes."""
+    turns, callers = count(), [Caller(parts.webs[n % parts.many].http, parts.token) for n in range(CLERKS)]
 
     def call_on(caller: Caller) -> None:
         while (turn := next(turns)) < CALLS:
-            if caller.post(f"/api/v1/offices/{DESKS[turn % len(DESKS)]}/next")["label"] is None:
+            if caller.post(parts.desks[turn % len(parts.desks)])["label"] is None:
                 raise RuntimeError("nobody was left to call")
 
     threads = [threading.Thread(target=call_on, args=(caller,)) for caller in callers]
@@ -134,23 +153,32 @@ def _call_together(parts: Parts) -> None:
         caller.close()
 
 
-def _phones(parts: Parts) -> float:
-    """Milliseconds (median) from a call to the last phone told, the phones shared among the web processes."""
-    dispenser = parts.dispensers()[0]
+def _phones(one: Parts, two: Parts, where: str, times: dict[str, float]) -> Iterator[Row]:
+    """From a call to the last of the phones that are shared among the web processes."""
+    taken: dict[Parts, list[float]] = {one: [], two: []}
+    for parts in (one, two, one, two):
+        with _on(parts.cores):
+            taken[parts] += _told(parts)
+    told = {parts: statistics.median(seconds) * 1000 for parts, seconds in taken.items()}
+    what = f"call to the last of {PHONES:,} phones at 2 web, {where}"
+    wanted = {name: told[one] / factor for name, factor in times.items()}
+    yield Row(what, {"": told[two]}, "ms", wanted, {"1 web": told[one]})
+
+
+def _told(parts: Parts) -> list[float]:
     caller = Caller(parts.webs[0].http, parts.token)
-    while caller.post(f"/api/v1/offices/{OFFICE}/desks/1/next")["label"]:
-        pass  # whoever was left from the calls
-    tokens = dispenser.give(TICKETS)
+    while caller.post(parts.desks[0])["label"]:
+        pass  # whoever was left
+    tokens = parts.dispensers[0].give(TICKETS)
     streams = Streams(parts.webs[0].http)
-    ports = [web.http for web in parts.webs]
-    streams.open((f"/t/{tokens[n % TICKETS]}/events" for n in range(PHONES)), ports)
-    taken = []
+    streams.open((f"/t/{tokens[n % TICKETS]}/events" for n in range(PHONES)), [web.http for web in parts.webs])
+    seconds = []
     for ring in range(RINGS):
         behind = [n for n in range(PHONES) if n % TICKETS >= ring]
         begun = time.perf_counter()
-        caller.post(f"/api/v1/offices/{OFFICE}/desks/1/next")
-        taken.append(streams.told(behind, b"event: ticket") - begun)
+        caller.post(parts.desks[0])
+        seconds.append(streams.told(behind, b"event: ticket") - begun)
         streams.rest(0.3)
     streams.close()
     caller.close()
-    return statistics.median(taken) * 1000
+    return seconds

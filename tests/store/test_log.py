@@ -325,19 +325,22 @@ def test_a_database_that_is_away_is_said_to_be_away(address: str) -> None:
         store.answers()
 
 
-def test_a_store_recovers_by_itself_when_the_server_has_thrown_it_out(postgres_url: str) -> None:
+@pytest.mark.parametrize("office", ["", OFFICE])
+def test_a_store_recovers_by_itself_when_the_server_has_thrown_it_out(postgres_url: str, office: str) -> None:
     store, outside = Store(postgres_url), Store(postgres_url)
     upgrade(store)
     opens(store)
+    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
     with outside.begin() as connection:
-        connection.execute(
-            sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                " AND datname = current_database()"
-            )
-        )
+        connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) {others}"))
 
-    assert takes(store, 1) == ["t-1"]
+    def nobody_is_left() -> bool:
+        with outside.begin() as connection:
+            return connection.execute(sa.text(f"SELECT count(*) {others}")).scalar() == 0
+
+    wait_until(nobody_is_left, 10, "the end of the connections")
+    store.transact(lambda work: work.do(OFFICE, ticket("next"), NINE), office=office)
+    assert list(store.state(OFFICE).tickets) == ["next"]
     store.dispose()
     outside.dispose()
 
