@@ -26,6 +26,7 @@ RESERVED = ("hub", "broker", "https", "ca", "crl", "backup")  # names of certifi
 MADE = {"device", "kind", "broker", "wifi", "update_key", "language"}  # of a device's settings
 RECEPTION_FIRST = 900  # reception's own range of numbers
 LANGUAGES = ("ca", "es", "en", "fr")
+ROLES = ("clerk", "operator", "manager", "admin")
 
 
 class FleetError(ProvisioningError, ValueError):
@@ -149,6 +150,17 @@ class _Offices(_Loose):
 # --- fleet.toml -----------------------------------------------------------------------------
 
 
+class Provider(_Strict):
+    """Who vouches for the staff (OpenID Connect), beside accounts with a password."""
+
+    issuer: Annotated[Line, Field(pattern="^(https://|http://(localhost|127\\.0\\.0\\.1)([:/]|$))")]
+    client: Annotated[Line, Field(min_length=1)]
+    secret_file: str | None = None
+    name: Line = ""
+    claim: Line = "groups"
+    roles: dict[Line, Line] = {}  # by a value of the claim: ROLE or ROLE@OFFICE
+
+
 class HubMachine(_Strict):
     """The machine with hub, broker and pages."""
 
@@ -161,6 +173,7 @@ class HubMachine(_Strict):
     push: bool = False
     https_certificate: Line = "/etc/torn/https.pem"
     https_key: Line = "/etc/torn/https.key"
+    oidc: Provider | None = None
 
 
 class OfficeBroker(_Strict):
@@ -249,6 +262,7 @@ class Fleet:
     raspberry: Raspberry
     brokers: dict[str, OfficeBroker]  # by office: those that have their own
     wifi_password: str
+    oidc_secret: str
 
     def host_for(self, device: Device) -> str:
         """The broker that a device speaks to: its office's own, or the hub's."""
@@ -275,8 +289,8 @@ def read_fleet(path: Path) -> Fleet:
     devices = tuple(_devices(offices, file))
     for fault in _misfits(devices, file, [office.id for office in offices.office]):
         raise FleetError(f"{path}: {fault}")
-    password = _wifi_password(path.parent, file.network.wifi)
-    shared = (file.hub, file.network, file.raspberry, file.broker, password)
+    secrets = _wifi_password(path.parent, file.network.wifi), _oidc_secret(path.parent, file.hub.oidc)
+    shared = (file.hub, file.network, file.raspberry, file.broker, *secrets)
     return Fleet(path, text, offices.public_url, tuple(offices.office), devices, *shared)
 
 
@@ -359,6 +373,7 @@ def _misfits(devices: tuple[Device, ...], file: _File, offices: list[str]) -> It
     """What does not fit together in fleet.toml, or with the offices file."""
     if file.hub.web + file.hub.bridge > 2 and file.hub.database != "postgresql":
         yield 'hub: several web or bridge processes share a server: database = "postgresql"'
+    yield from (f"hub oidc: {fault}" for fault in _oidc_faults(file.hub, offices))
     known = {device.id for device in devices}
     yield from (f"device {id}: {file.offices} has no such device" for id in file.device if id not in known)
     yield from (f"broker {id}: {file.offices} has no such office" for id in file.broker if id not in offices)
@@ -370,6 +385,17 @@ def _misfits(devices: tuple[Device, ...], file: _File, offices: list[str]) -> It
         yield f"host {host}: is given twice; hub and brokers are machines of their own"
     for device in devices:
         yield from (f"device {device.id}: {fault}" for fault in _machine_faults(device, file.network))
+
+
+def _oidc_faults(hub: HubMachine, offices: list[str]) -> Iterator[str]:
+    if hub.oidc is None:
+        return
+    if hub.oidc.issuer.startswith("https://") and not (hub.reaches or hub.push):
+        yield f"the hub may not speak to {hub.oidc.issuer}: add the provider's network to reaches"
+    for value, meant in hub.oidc.roles.items():
+        role, at, office = meant.partition("@")
+        if role not in ROLES or (at and office not in offices) or set(value) & set(",\n"):
+            yield f"roles: {value} = {meant}: must be {', '.join(ROLES)}, or one of them and @OFFICE"
 
 
 def _machine_faults(device: Device, network: Network) -> Iterator[str]:
@@ -401,9 +427,25 @@ def _wifi_password(folder: Path, wifi: Wifi | None) -> str:
     if wifi is None:
         return ""
     path = folder / wifi.password_file
-    password = _read(path).decode("utf-8", "replace").strip()
-    if path.stat().st_mode & 0o077:
-        raise FleetError(f"{path}: others may read the wireless network's password; chmod 600 {path}")
+    password = _secret(path, "the wireless network's password")
     if not (8 <= len(password) <= 63 and password.isprintable() and password.isascii()):
         raise FleetError(f"{path}: a wireless password has 8 to 63 characters of ASCII (IEEE 802.11)")
     return password
+
+
+def _oidc_secret(folder: Path, oidc: Provider | None) -> str:
+    if oidc is None or oidc.secret_file is None:
+        return ""
+    path = folder / oidc.secret_file
+    secret = _secret(path, "the client's secret")
+    if not (secret and secret.isprintable()):
+        raise FleetError(f"{path}: must be the client's secret, on one line")
+    return secret
+
+
+def _secret(path: Path, what: str) -> str:
+    """What stands in a file that nobody else may read."""
+    text = _read(path).decode("utf-8", "replace").strip()
+    if path.stat().st_mode & 0o077:
+        raise FleetError(f"{path}: others may read {what}; chmod 600 {path}")
+    return text

@@ -18,7 +18,7 @@ DATABASES = {"sqlite": "--data /var/lib/torn", "postgresql": "--database postgre
 JOURNAL = "[Journal]\nSystemMaxUse=1G\nMaxRetentionSec=3month\n"
 BACKUPS, KEEP_DAYS = "/var/backups/torn", 14  # as long as a dispenser keeps what it has given
 # Root's alone: systemd hands a unit those that it needs, in memory (systemd.exec(5), LoadCredential).
-SECRETS = {name: f"LoadCredential={name}:/etc/torn/{name}" for name in ("people.keys", "hub.key")}
+SECRETS = {name: f"LoadCredential={name}:/etc/torn/{name}" for name in ("people.keys", "hub.key", "oidc.secret")}
 # The keys of people's data; and, made by hand if at all, by which ways messages go out (TORN_SMTP and the like).
 PEOPLE = (SECRETS["people.keys"], "Environment=TORN_KEYS=%d/people.keys", "EnvironmentFile=-/etc/torn/hub.env")
 GIVES_WAY = ("SystemCallFilter=setpriority",)  # the forecaster leaves the processor to the others
@@ -46,7 +46,33 @@ def tree(fleet: Fleet, keys: Keys) -> dict[str, bytes]:
         **{f"etc/torn/{name}": keys[name] for name in ("ca.pem", "hub.pem", "hub.key", "https.pem", "https.key")},
         "etc/torn/offices.toml": fleet.offices_text,
         **{f"etc/torn/{name}": keys[name] for name in ("backup.pub", "people.keys")},
+        **{f"etc/torn/{name}": text.encode() for name, text in _vouching(fleet).items()},
     }
+
+
+def _vouching(fleet: Fleet) -> dict[str, str]:
+    """The files with what the staff's provider needs, if there is one: each value's role, and the client's secret."""
+    oidc = fleet.hub.oidc
+    if oidc is None:
+        return {}
+    roles = "".join(f"{value}={meant}\n" for value, meant in oidc.roles.items())
+    return {"oidc.roles": roles} | ({"oidc.secret": fleet.oidc_secret} if fleet.oidc_secret else {})
+
+
+def _provider(fleet: Fleet) -> list[str]:
+    """The same as lines of a unit that has pages."""
+    oidc = fleet.hub.oidc
+    if oidc is None:
+        return []
+    said = {
+        "TORN_OIDC_ISSUER": oidc.issuer,
+        "TORN_OIDC_CLIENT": oidc.client,
+        "TORN_OIDC_NAME": oidc.name,
+        "TORN_OIDC_CLAIM": oidc.claim,
+        "TORN_OIDC_ROLES": "/etc/torn/oidc.roles",
+    }
+    lines = [units.environment(name, value) for name, value in said.items() if value]
+    return lines + [SECRETS["oidc.secret"], "Environment=TORN_OIDC_SECRET=%d/oidc.secret"] * bool(fleet.oidc_secret)
 
 
 def processes(fleet: Fleet) -> list[str]:
@@ -63,13 +89,16 @@ def _ports(fleet: Fleet) -> range:
 
 def hub_units(fleet: Fleet) -> dict[str, str]:
     """The files of those units, by name; one with @ is for as many processes as one likes."""
+    pages = _provider(fleet)
     if processes(fleet) == ["torn-hub.service"]:
         own = f"127.0.0.1:{FIRST_PORT}"
-        return {"torn-hub.service": _hub_unit(fleet, "the hub", f"up --http {own}", "WatchdogSec=60", *GIVES_WAY)}
+        return {
+            "torn-hub.service": _hub_unit(fleet, "the hub", f"up --http {own}", "WatchdogSec=60", *GIVES_WAY, *pages)
+        }
     own = f"{public_host(fleet)}:443"  # a bridge has no pages; this is what the paper's code points to
     return {
         "torn-bridge@.service": _hub_unit(fleet, "bridge %i", f"bridge --http {own}"),
-        "torn-web@.service": _hub_unit(fleet, "pages at port %i", "web --http 127.0.0.1:%i"),
+        "torn-web@.service": _hub_unit(fleet, "pages at port %i", "web --http 127.0.0.1:%i", *pages),
         "torn-forecast.service": _hub_unit(fleet, "the forecast", "forecast run", *GIVES_WAY),
     }
 
@@ -102,8 +131,9 @@ def _hub_unit(fleet: Fleet, about: str, command: str, *more: str) -> str:
 
 
 def _reaches(fleet: Fleet) -> list[str]:
-    """To whom the hub may speak: browsers' push services may be anywhere."""
-    return ["any"] if fleet.hub.push else ["localhost", *fleet.hub.reaches]
+    """To whom the hub may speak, and who tells it where they are: browsers' push services may be anywhere."""
+    names = fleet.network.name_servers if fleet.hub.reaches else []
+    return ["any"] if fleet.hub.push else ["localhost", *fleet.hub.reaches, *names]
 
 
 def backup_unit(fleet: Fleet) -> str:
@@ -138,8 +168,16 @@ def script(fleet: Fleet) -> str:
     """`install`, to be run as root on the hub's machine."""
     packages = "mosquitto nginx python3-venv"
     packages += " postgresql" if fleet.hub.database == "postgresql" else ""
+    given = _vouching(fleet)
     return _filled(
-        "install.txt", {"packages": packages, "database": fleet.hub.database, "units": " ".join(processes(fleet))}
+        "install.txt",
+        {
+            "packages": packages,
+            "database": fleet.hub.database,
+            "units": " ".join(processes(fleet)),
+            "roles": "oidc.roles" if "oidc.roles" in given else "",
+            "secret": "oidc.secret" if "oidc.secret" in given else "",
+        },
     )
 
 

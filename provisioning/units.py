@@ -55,6 +55,12 @@ def unit(about: str, service: Iterable[str], *, after: str = "", wanted_by: str 
     return "\n".join(["[Unit]", *head, "", "[Service]", *service, *tail]) + "\n"
 
 
+def environment(name: str, value: str) -> str:
+    """A line that sets a variable, whatever stands in it on one line (systemd.exec(5), Environment=)."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'Environment="{name}={escaped}"'
+
+
 def agent(kind: str) -> str:
     """The unit of a Raspberry Pi's agent. It does not wait for the network: a dispenser gives numbers without one."""
     service = (

@@ -53,6 +53,12 @@ def test_the_sample_fleet_can_be_used_as_it_is() -> None:
         ('[device.montroig-desk-1]\nsettings = { device = "x" }\n', "are made by provisioning; leave them out"),
         ("[device.montroig-desk-1]\nsettings = { a = 2026-01-01 }\n", "settings: a: cannot be a date or a time"),
         ('[raspberry]\nuser = "Root!"\n', "raspberry user: "),
+        ('[hub.oidc]\nissuer = "http://idp.example.cat"\nclient = "torn"\n', "hub oidc issuer: "),
+        ('[hub.oidc]\nissuer = "https://idp.example.cat"\nclient = "torn"\n', "add the provider's network to reaches"),
+        (
+            '[hub.oidc]\nissuer = "http://localhost:1"\nclient = "torn"\nroles = { x = "clerk@nowhere" }\n',
+            "hub oidc: roles: x = clerk@nowhere: must be clerk, operator, manager, admin, or one of them and @OFFICE",
+        ),
         ("[", "fleet.toml: "),
     ],
 )
@@ -97,6 +103,18 @@ def test_a_wireless_password_that_others_can_read_is_refused(tmp_path: Path) -> 
     (tmp_path / "wifi.password").chmod(0o644)
 
     with pytest.raises(FleetError, match="others may read the wireless network's password; chmod 600"):
+        read_fleet(path)
+
+
+def test_a_clients_secret_that_is_missing_or_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    oidc = '[hub.oidc]\nissuer = "http://localhost:1"\nclient = "torn"\nsecret_file = "oidc.secret"\n'
+    path = described(tmp_path, f"{FLEET}\n{oidc}")
+
+    with pytest.raises(FleetError, match=r"oidc\.secret: cannot be read: No such file"):
+        read_fleet(path)
+    (tmp_path / "oidc.secret").write_text("secret")
+    (tmp_path / "oidc.secret").chmod(0o644)
+    with pytest.raises(FleetError, match="others may read the client's secret; chmod 600"):
         read_fleet(path)
 
 

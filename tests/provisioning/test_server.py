@@ -1,6 +1,7 @@
 """The hub's machine: its units judged by systemd, its nginx by nginx, and both at work."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from hub.store.staff import EVERYWHERE
+from hub.web.provider import provider
 from provisioning import server, units
-from provisioning.fleet import Fleet
+from provisioning.fleet import Fleet, read_fleet
 from provisioning.keys import Keys
 from tests.parts import ROOT, Hub, program
+from tests.provisioning.fleets import FLEET, described
 from tests.provisioning.nginx import Nginx
 
 # Of 10, as the docs say; a unit with @ is judged with a name of its own.
@@ -158,6 +162,60 @@ def test_several_processes_are_units_of_their_own_behind_one_nginx(fleet: Fleet)
     assert "-m hub forecast run --database postgresql" in server.hub_units(grown)["torn-forecast.service"]
 
 
+def vouched(folder: Path, more: str = "") -> Fleet:
+    """The fleet with a provider for the staff."""
+    secret = folder / "oidc.secret"
+    secret.write_text('100 %s "secret"\n')
+    secret.chmod(0o600)
+    hub = f"""reaches = ["10.20.0.7/32"]
+[hub.oidc]
+issuer = "https://idp.example.cat/realms/town"
+client = 'torn "2" 50%'
+name = "l'Ajuntament"
+secret_file = "oidc.secret"
+roles = {{ "OAC Miami" = "clerk@miami-platja", "a=b" = "admin" }}
+{more}"""
+    return read_fleet(described(folder, FLEET.replace('host = "localhost"', f'host = "localhost"\n{hub}')))
+
+
+@pytest.mark.parametrize("unit", ["torn-hub.service", "torn-web@.service"])
+def test_the_pages_know_the_staffs_provider_as_the_fleets_file_says_it(keys: Keys, tmp_path: Path, unit: str) -> None:
+    fleet = vouched(tmp_path) if unit == "torn-hub.service" else several(vouched(tmp_path))
+    text, made = server.hub_units(fleet)[unit], server.tree(fleet, keys)
+    for name in ("oidc.secret", "oidc.roles"):
+        (tmp_path / name).write_bytes(made[f"etc/torn/{name}"])
+    (tmp_path / "judged.service").write_text(text.replace(server.PYTHON, sys.executable))
+    judged = subprocess.run(
+        [program("systemd-analyze"), "verify", "--man=no", str(tmp_path / "judged.service")],
+        capture_output=True,
+        text=True,
+    )
+
+    lines = [line.removeprefix("Environment=") for line in text.splitlines() if line.startswith("Environment=")]
+    filled = text_of_systemd("\n".join(lines), str(tmp_path)).replace("/etc/torn", str(tmp_path))
+    found = provider(dict(pair.split("=", 1) for pair in shlex.split(filled)))
+
+    assert (judged.returncode, judged.stdout + judged.stderr) == (0, "")
+    assert "LoadCredential=oidc.secret:/etc/torn/oidc.secret" in text.splitlines()
+    assert "IPAddressAllow=10.20.0.7/32" in text.splitlines()
+    assert found
+    assert (found.issuer, found.client) == ("https://idp.example.cat/realms/town", 'torn "2" 50%')
+    assert (found.secret, found.name) == ('100 %s "secret"', "l'Ajuntament")
+    assert found.roles == {"OAC Miami": ("miami-platja", "clerk"), "a=b": (EVERYWHERE, "admin")}
+
+
+def text_of_systemd(text: str, credentials: str) -> str:
+    """Its specifiers filled in (systemd.unit(5))."""
+    return re.sub("%[%d]", lambda found: "%" if found[0] == "%%" else credentials, text)
+
+
+def test_without_a_provider_no_unit_speaks_of_one_and_a_bridge_never_does(fleet: Fleet, tmp_path: Path) -> None:
+    with_one = server.hub_units(several(vouched(tmp_path)))
+
+    assert "OIDC" not in "".join(server.hub_units(fleet).values())
+    assert "oidc" not in with_one["torn-bridge@.service"].lower() + with_one["torn-forecast.service"].lower()
+
+
 # --- nginx ----------------------------------------------------------------------------------
 
 
@@ -213,6 +271,24 @@ def test_a_phones_stream_comes_through_at_once_and_its_address_is_in_no_log(fron
     assert any(given["label"].encode() in line for line in first)
     logs = "".join(path.read_text() for path in nginx.folder.glob("*.log"))
     assert given["token"] not in logs
+
+
+def test_a_clerks_stream_comes_through_by_their_session_alone_and_ends_with_it(front: tuple[Nginx, Hub]) -> None:
+    nginx, hub = front
+    hub.account("anna", "clerk", "una contrasenya llarga")
+    browser, ca = requests.Session(), nginx.folder / "ca.pem"
+    stranger = requests.get(nginx.url("/staff/mont-roig/events"), verify=ca, timeout=10)
+
+    signed = {"name": "anna", "password": "una contrasenya llarga"}
+    browser.post(nginx.url("/staff/sign-in"), data=signed, verify=ca, timeout=10)
+    stream = browser.get(nginx.url("/staff/mont-roig/events"), stream=True, verify=ca, timeout=20)
+    lines = stream.iter_lines(chunk_size=1)
+    first = next(lines)
+    hub.command_line("user", "end", "anna")
+    for _ in lines:  # the stream's last words; it ends, or the time limit of 20 s raises
+        pass
+
+    assert (stranger.status_code, first) == (401, b"event: line")
 
 
 def test_the_metrics_are_for_the_machine_itself(front: tuple[Nginx, Hub], fleet: Fleet) -> None:
