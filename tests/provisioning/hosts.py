@@ -100,11 +100,15 @@ class FreshDebian:
             words = [*host.within, *self.within, "chroot", str(self.root), *command]
             self.running.append(subprocess.Popen(words, stdout=file, stderr=file, stdin=subprocess.DEVNULL))
 
-    def start_services(self, host: Host) -> None:
-        """What systemd would start: mosquitto, nginx, and the hub by the very words of its unit."""
+    def start_mosquitto(self, host: Host) -> None:
+        """The broker alone, as Debian's unit starts it."""
         (self.root / "run/mosquitto").mkdir(exist_ok=True)
         shutil.chown(self.root / "run/mosquitto", *self._ids("mosquitto"))
         self.start(host, "mosquitto", "-c", "/etc/mosquitto/mosquitto.conf", log="mosquitto.log")
+
+    def start_services(self, host: Host) -> None:
+        """What systemd would start: mosquitto, nginx, and the hub by the very words of its unit."""
+        self.start_mosquitto(host)
         self.start(host, "nginx", "-g", "daemon off;", log="nginx.log")
         unit = (self.root / "etc/systemd/system/torn-hub.service").read_text()
         command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].replace("%d", self._handed(unit)).split()

@@ -43,9 +43,16 @@ def hosts() -> Iterator[tuple[Host, Host]]:
         host.close()
 
 
-def install(words: list[str], debian: FreshDebian, *source: object) -> str:
-    """`hub/install`, onto the fresh system."""
-    script = Path(words[3]) / "hub/install"
+@pytest.fixture
+def small_debian(tmp_path: Path) -> Iterator[FreshDebian]:
+    system = FreshDebian(tmp_path / "small" / "debian")
+    yield system
+    system.close()
+
+
+def install(words: list[str], debian: FreshDebian, *source: object, part: str = "hub") -> str:
+    """`hub/install`, or another part's, onto the fresh system."""
+    script = Path(words[3]) / part / "install"
     return run(*debian.within, "sh", script, *source, env={**os.environ, "TORN_ROOT": str(debian.root)})
 
 
@@ -92,5 +99,40 @@ def test_the_hub_is_installed_by_the_written_steps_and_a_dispenser_elsewhere_joi
             knock = f"import socket, sys; sys.exit(socket.socket().connect_ex(('{HUB}', {port})) != 0)"
             status = subprocess.run([*office.within, sys.executable, "-c", knock]).returncode
             assert (status == 0) == opened, port
+    finally:
+        dispenser.stop()
+
+
+def test_an_offices_own_broker_is_installed_by_the_written_steps_and_its_dispenser_reaches_the_hub_through_it(
+    tmp_path: Path, debian: FreshDebian, small_debian: FreshDebian, hosts: tuple[Host, Host]
+) -> None:
+    hub, office = hosts
+    out = tmp_path / "out"
+    fleet = described(tmp_path, f'{FLEET}\n[broker.mont-roig]\nhost = "{OFFICE}"\n')
+    words = ["--fleet", str(fleet), "--out", str(out)]
+    assert main(["make", *words]) == 0
+
+    install(words, debian, ROOT)
+    first = install(words, small_debian, part="brokers/mont-roig")
+    again = install(words, small_debian, part="brokers/mont-roig")
+    debian.start_services(hub)
+    small_debian.start_mosquitto(office)
+    settings = unpacked(out / "cards" / DEVICE, tmp_path / "card")
+    dispenser = on(office, Machine(settings, 5)).start("all pressed", 90)
+
+    try:
+        assert "install: packages: mosquitto\n" in first
+        assert again == "install: nothing has changed\n"
+        assert small_debian.owners("etc/mosquitto/torn/broker.key", "etc/mosquitto/torn/bridge.key") == {
+            ("root", "mosquitto", "640")
+        }
+        assert f'host = "{OFFICE}"' in settings.read_text()
+        for _, token in dispenser.papers:
+            wait_until(
+                lambda token=token: asked(office, out / "keys/ca.pem", f"/api/v1/tickets/{token}") == 200,
+                30,
+                "the hub's knowing",
+            )
+        assert len(dispenser.papers) == 5
     finally:
         dispenser.stop()
