@@ -394,7 +394,7 @@ def _oidc_faults(hub: HubMachine, offices: list[str]) -> Iterator[str]:
         yield f"the hub may not speak to {hub.oidc.issuer}: add the provider's network to reaches"
     for value, meant in hub.oidc.roles.items():
         role, at, office = meant.partition("@")
-        if role not in ROLES or (at and office not in offices) or set(value) & set(",\n"):
+        if role not in ROLES or (at and office not in offices) or not value:
             yield f"roles: {value} = {meant}: must be {', '.join(ROLES)}, or one of them and @OFFICE"
 
 

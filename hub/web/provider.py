@@ -16,7 +16,7 @@ import hmac
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -260,7 +260,8 @@ def provider(environment: Mapping[str, str] = os.environ) -> Provider | None:
         raise SettingsError("TORN_OIDC_CLIENT: is needed, if there is TORN_OIDC_ISSUER")
     name = said["TORN_OIDC_NAME"] or urlsplit(issuer).hostname or ""
     secret, roles = (_from_file(said[each], each) for each in ("TORN_OIDC_SECRET", "TORN_OIDC_ROLES"))
-    return Provider(issuer, client, secret, name, said["TORN_OIDC_CLAIM"] or "groups", _granted(roles))
+    pairs = roles.splitlines() if said["TORN_OIDC_ROLES"].startswith("/") else roles.split(",")
+    return Provider(issuer, client, secret, name, said["TORN_OIDC_CLAIM"] or "groups", _granted(pairs))
 
 
 SETTINGS = (
@@ -283,10 +284,10 @@ def _from_file(text: str, name: str) -> str:
         raise SettingsError(f"{name}: {text} cannot be read: {type(error).__name__}") from None
 
 
-def _granted(text: str) -> dict[str, tuple[str, str]]:
-    """What each value of the claim means: `VALUE=ROLE` or `VALUE=ROLE@OFFICE`, with commas or line ends between."""
+def _granted(pairs: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """What each value of the claim means: `VALUE=ROLE` or `VALUE=ROLE@OFFICE`."""
     found = {}
-    for pair in filter(None, map(str.strip, re.split(r"[,\n]", text))):
+    for pair in filter(None, map(str.strip, pairs)):
         value, _, meant = pair.rpartition("=")
         granted = grant(meant)
         if not value or granted is None:

@@ -173,7 +173,7 @@ issuer = "https://idp.example.cat/realms/town"
 client = 'torn "2" 50%'
 name = "l'Ajuntament"
 secret_file = "oidc.secret"
-roles = {{ "OAC Miami" = "clerk@miami-platja", "a=b" = "admin" }}
+roles = {{ "OAC Miami" = "clerk@miami-platja", "CN=a,DC=b" = "admin" }}
 {more}"""
     return read_fleet(described(folder, FLEET.replace('host = "localhost"', f'host = "localhost"\n{hub}')))
 
@@ -201,7 +201,7 @@ def test_the_pages_know_the_staffs_provider_as_the_fleets_file_says_it(keys: Key
     assert found
     assert (found.issuer, found.client) == ("https://idp.example.cat/realms/town", 'torn "2" 50%')
     assert (found.secret, found.name) == ('100 %s "secret"', "l'Ajuntament")
-    assert found.roles == {"OAC Miami": ("miami-platja", "clerk"), "a=b": (EVERYWHERE, "admin")}
+    assert found.roles == {"OAC Miami": ("miami-platja", "clerk"), "CN=a,DC=b": (EVERYWHERE, "admin")}
 
 
 def text_of_systemd(text: str, credentials: str) -> str:

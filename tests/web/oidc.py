@@ -27,7 +27,8 @@ app.secret_key = secrets.token_bytes()
 people: dict[str, dict[str, Any]] = {}  # by name: password, and claims
 signed_in: dict[str, tuple[str, int]] = {}  # by the browser's cookie: who, and since when
 codes: dict[str, "Code"] = {}
-wrong: dict[str, Any] = {}  # what is to be wrong with the next tokens
+wrong: dict[str, Any] = {}  # what is to be wrong with the next tokens, or otherwise than usual
+bearers: dict[str, str] = {}  # by access token: whose
 asked: list[dict[str, str]] = []  # each time somebody was sent here
 
 
@@ -52,7 +53,7 @@ class Client:
         return secret == SECRET
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method == "client_secret_basic"
+        return method == proof()
 
     def check_response_type(self, kind: str) -> bool:
         return kind == "code"
@@ -87,7 +88,7 @@ class Code(dict):
 
 
 class CodeGrant(grants.AuthorizationCodeGrant):
-    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic",)
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         words = request.payload.data
@@ -119,6 +120,7 @@ class IdToken(OpenIDCode):
 
     def process_token(self, grant: Any, response: Any) -> Any:
         token = super().process_token(grant, response)
+        bearers[token["access_token"]] = grant.request.user
         if wrong:
             claims = jwt.decode(token["id_token"], KEY).claims | wrong.get("claims", {})
             claims = {name: value for name, value in claims.items() if value is not None}
@@ -147,6 +149,11 @@ def issuer() -> str:
     return request.host_url.rstrip("/")
 
 
+def proof() -> str:
+    """How the client is to prove itself."""
+    return str(wrong.get("proof", "client_secret_basic"))
+
+
 @app.get("/.well-known/openid-configuration")
 def discovery() -> Any:
     places = {
@@ -154,8 +161,10 @@ def discovery() -> Any:
         "token_endpoint": "/token",
         "jwks_uri": "/jwks",
         "end_session_endpoint": "/leave",
+        "userinfo_endpoint": "/userinfo",
     }
     said = {"issuer": issuer(), "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"]}
+    said["token_endpoint_auth_methods_supported"] = [proof()]
     return jsonify(said | {name: issuer() + path for name, path in places.items()} | wrong.get("discovery", {}))
 
 
@@ -189,6 +198,13 @@ def authorize() -> Any:
 @app.post("/token")
 def token() -> Any:
     return server.create_token_response()
+
+
+@app.get("/userinfo")
+def userinfo() -> Any:
+    """More than stands in the ID token (OpenID Connect Core 1.0, 5.3)."""
+    name = bearers[request.headers["Authorization"].removeprefix("Bearer ")]
+    return jsonify({"sub": f"id-{name}", **people[name]["claims"]} | wrong.get("userinfo", {}))
 
 
 @app.get("/leave")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -159,6 +160,31 @@ def test_the_same_token_with_nothing_wrong_lets_in(town: Web, idp: Idp) -> None:
     assert signs_in(town, idp).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("proof", "secret"), [("client_secret_basic", SECRET), ("client_secret_post", SECRET), ("none", "")]
+)
+def test_the_client_proves_itself_as_the_provider_wants_it(web: Web, idp: Idp, proof: str, secret: str) -> None:
+    use(web, Provider(idp.url, CLIENT, secret, "Ajuntament"))
+    idp.control(wrong={"proof": proof})
+
+    assert signs_in(web, idp).status_code == 303
+
+
+def test_groups_that_are_not_in_the_token_are_asked_for(town: Web, idp: Idp) -> None:
+    idp.control(wrong={"claims": {"groups": None}})
+
+    assert signs_in(town, idp).status_code == 303
+    (account,) = staff.accounts(town.store, now())
+    assert account.roles == (("mont-roig", "clerk"),)
+
+
+@pytest.mark.parametrize("userinfo", [{"sub": "id-pere"}, {"sub": None}, {"groups": None}])
+def test_what_is_said_of_somebody_else_counts_for_nothing(town: Web, idp: Idp, userinfo: dict[str, str | None]) -> None:
+    idp.control(wrong={"claims": {"groups": None}, "userinfo": userinfo})
+
+    assert signs_in(town, idp).status_code == 403
+
+
 def test_a_way_back_that_belongs_to_another_browser_lets_nobody_in(town: Web, idp: Idp) -> None:
     thief, victim = town.client(), town.client()
     back = idp.goes_through(thief.get(START).headers["Location"])
@@ -306,6 +332,20 @@ def test_somebody_else_cannot_confirm_for_who_is_signed_in(town: Web, idp: Idp) 
 
     assert answer.status_code == 401
     assert client.get("/staff/audit/download").status_code == 303
+
+
+def test_a_file_has_one_group_a_line_and_a_group_may_be_a_directorys_long_name(tmp_path: Path) -> None:
+    (tmp_path / "roles").write_text("CN=OAC,OU=Miami,DC=town=clerk@miami-platja\nTIC=admin\n")
+    found = provider(
+        {
+            "TORN_OIDC_ISSUER": "https://idp.example.cat",
+            "TORN_OIDC_CLIENT": "torn",
+            "TORN_OIDC_ROLES": str(tmp_path / "roles"),
+        }
+    )
+
+    assert found
+    assert found.roles == {"CN=OAC,OU=Miami,DC=town": ("miami-platja", "clerk"), "TIC": ("", "admin")}
 
 
 def test_another_claim_and_the_towns_own_groups_can_be_named() -> None:
