@@ -102,8 +102,8 @@ class Live:
         self.offices = {id: Office() for id in fleet.plans}
         self.strangers: dict[str, Watched] = {}  # tokens that are not of today
         self.hub_here = True  # until it has been silent for too long
-        self.relayed: dict[str, int] = {}  # by office: the last event that a line from the broker knew of
-        self._lines: dict[str, bytes] = {}  # came from the broker, not read yet: in a rush only the newest is
+        self._lines: dict[str, bytes] = {}  # by office: what came from the broker last, read by who needs it
+        self._shown: dict[str, bytes] = {}  # and what boards were told of it
         self._beat = time.monotonic()
         self._changed: set[str] = set()
         self._woken = Event()
@@ -146,6 +146,11 @@ class Live:
     def line(self, office: str) -> dict[str, Any] | None:
         """The office's line document as it was published last, or None."""
         return self.offices[office].line
+
+    def relayed(self) -> dict[str, int]:
+        """By office: the last event that a line from the broker knew of."""
+        lines = {office: _legible(office, payload) for office, payload in list(self._lines.items())}
+        return {office: line.get("events", 0) for office, line in lines.items() if line}
 
     def expected(self, office: str) -> views.Expected:
         """What the forecaster said last of an office, however old."""
@@ -224,16 +229,11 @@ class Live:
 
     def _line(self, id: str) -> dict[str, Any] | None:
         """The line document that has come since it was looked for last, if one has that can be read."""
-        payload = self._lines.pop(id, None)
-        if payload is None:
+        payload = self._lines.get(id)
+        if payload is None or payload is self._shown.get(id):
             return None
-        try:
-            line = wire.decode("line", payload)
-        except ValueError as error:
-            log.warning("a line document was refused", office=id, reason=str(error))
-            return None
-        self.relayed[id] = line.get("events", 0)
-        return line
+        self._shown[id] = payload
+        return _legible(id, payload)
 
     def _followed(self, id: str) -> bool:
         """Whether the log is to be read: for phones, or for the line while the broker brings none."""
@@ -414,6 +414,15 @@ class Live:
             pass  # gone without a word: as good as closed
         finally:
             streams.discard(sock)
+
+
+def _legible(office: str, payload: bytes) -> dict[str, Any] | None:
+    """A line document; None, and a line in the log, if it is none."""
+    try:
+        return wire.decode("line", payload)
+    except ValueError as error:
+        log.warning("a line document was refused", office=office, reason=str(error))
+        return None
 
 
 def in_thread(act: Callable[..., T], *words: Any) -> T | None:

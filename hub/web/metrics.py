@@ -128,7 +128,7 @@ def _devices(hall: Hall, at: Moment) -> Iterator[Sample]:
 def _relay(hall: Hall, at: Moment) -> Iterator[Sample]:
     """From the log, beside the line that the broker brought last; nothing until it has brought one."""
     with hall.store.begin() as connection:
-        for office, events in list(hall.live.relayed.items()):
+        for office, events in hall.live.relayed().items():
             oldest = oldest_after(connection, office, events)
             yield "torn_relay_lag_seconds", (office,), _age(at, oldest) if oldest else 0
 

@@ -108,6 +108,7 @@ def test_a_hub_that_is_told_to_end_says_lost_before_its_broker_goes(up: Hub) -> 
 
     up.stop(5)
 
+    witness.until(wire.HUB_TOPIC, lambda m: m["state"] == "lost")
     assert witness.newest(wire.HUB_TOPIC)["state"] == "lost"
     witness.close()
 

@@ -116,7 +116,8 @@ def main(file: str, presses: int, seed: int, documents: list[str]) -> None:
     chance.shuffle(coming)
     while coming and not done.wait(BETWEEN):
         fingers.take(coming[-1])
-        if papers.acquire(timeout=PATIENCE):  # none comes while the dispenser waits for its first config
+        # None comes while the dispenser waits for its first config. Who asks again while it is at work gets two papers.
+        if papers.acquire(timeout=PATIENCE) or (dispenser.answers(60) and papers.acquire(blocking=False)):
             document = coming.pop()
             print(f"identified {document}" if document else "", flush=True)
     print(ALL_PRESSED, flush=True)

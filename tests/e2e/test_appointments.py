@@ -25,7 +25,7 @@ BOOKED, WALK_INS = 40, 120
 EARLY = 60  # minutes: some of those who come are due, and some wait among the walk-ins until they are
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_forty_with_an_appointment_and_a_hundred_and_twenty_without_are_served_once_and_in_turn(tmp_path: Path) -> None:
     with ExitStack() as closing:
         broker = Mosquitto(tmp_path / "mosquitto")
@@ -55,7 +55,7 @@ def test_forty_with_an_appointment_and_a_hundred_and_twenty_without_are_served_o
         hub.kill()
         dispenser.start()
         hub.start()
-        wait_until(lambda: dispenser.finished, 120, "the last paper")
+        wait_until(lambda: dispenser.finished, 240, "the last paper")
         database = f"sqlite:///{tmp_path / 'hub' / 'torn.db'}"
         wait_until(lambda: called(database) == BOOKED + WALK_INS, 90, "the last call")
         for clerk in clerks:
