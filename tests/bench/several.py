@@ -99,7 +99,7 @@ def several() -> Iterator[Row]:
     """What two of each carry, against what one of each does in the same run, by turns.
 
     A core for each pair is what a second machine would add: database, broker and this program are on them, too. With
-    all cores for either the processors may be the limit: beside the figure is what they would allow.
+    two cores for either the processors are the limit: beside what a call takes of them is what they have.
     """
     first, second, *_ = [{core} for core in sorted(os.sched_getaffinity(0))]
     for offices in (FEW, MANY):

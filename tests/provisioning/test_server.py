@@ -162,19 +162,19 @@ def test_several_processes_are_units_of_their_own_behind_one_nginx(fleet: Fleet)
     assert "-m hub forecast run --database postgresql" in server.hub_units(grown)["torn-forecast.service"]
 
 
-def vouched(folder: Path, more: str = "") -> Fleet:
+def vouched(folder: Path) -> Fleet:
     """The fleet with a provider for the staff."""
     secret = folder / "oidc.secret"
     secret.write_text('100 %s "secret"\n')
     secret.chmod(0o600)
-    hub = f"""reaches = ["10.20.0.7/32"]
+    hub = """reaches = ["10.20.0.7/32"]
 [hub.oidc]
 issuer = "https://idp.example.cat/realms/town"
 client = 'torn "2" 50%'
 name = "l'Ajuntament"
 secret_file = "oidc.secret"
-roles = {{ "OAC Miami" = "clerk@miami-platja", "CN=a,DC=b" = "admin" }}
-{more}"""
+roles = { "OAC Miami" = "clerk@miami-platja", "CN=a,DC=b" = "admin" }
+"""
     return read_fleet(described(folder, FLEET.replace('host = "localhost"', f'host = "localhost"\n{hub}')))
 
 
