@@ -5,8 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 # Debian's packages that the tests drive for real: a broker, a browser, a voice, letters; and what judges the machines'
-# files: systemd its units, nginx its site, cloud-init the cards, prometheus the alerts.
-TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core systemd nginx cloud-init openssl prometheus
+# files: systemd its units, nginx its site, cloud-init the cards, prometheus the alerts, stunnel an office's line.
+TEST_PARTS := mosquitto chromium espeak-ng fonts-dejavu-core systemd nginx cloud-init openssl prometheus stunnel4
 # And for the installation on a fresh system.
 SOAK_PARTS := debootstrap iproute2
 

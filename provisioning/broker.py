@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files as resources
 
 from firmware import wire
+from provisioning import units
 from provisioning.fleet import Device, Fleet
 from provisioning.keys import Keys
 
 CERTIFICATES, PASSWORDS, HUB = 8883, 8884, 8885  # the three doors
+TUNNEL = 8886  # on the machine of an office's own broker, for itself alone: where the line to the hub begins
 ROUNDS = 101  # what mosquitto 2 itself uses; the passwords are 192 random bits, which no number of rounds must guard
 ANYBODYS = ("line", "calls", "call")  # of an office: hub -> all
 SAID = {"dispenser": ("state", "fact"), "desk": ("state", "press"), "board": ("state",)}
@@ -35,7 +38,8 @@ class Doors:
     passwords: int = PASSWORDS  # microcontrollers, each by its own password
     hub: int = HUB  # the hub's own processes
     hub_binds: str = "127.0.0.1"
-    upstream: int = CERTIFICATES  # of an office's own broker: the hub's door
+    tunnel: int = TUNNEL  # of an office's own broker
+    upstream: int = CERTIFICATES  # the hub's door, at the tunnel's other end
 
 
 def configuration(doors: Doors = Doors()) -> str:
@@ -84,17 +88,63 @@ def office_configuration(fleet: Fleet, office: str, doors: Doors = Doors()) -> s
 def _line_to_the_hub(fleet: Fleet, office: str, doors: Doors) -> Iterator[str]:
     """The bridge. Its sessions are clean at both ends, so that neither broker queues anything while the line is cut.
 
-    The beat comes from where it is never retained: what is passed on as a beat is live.
+    The beat comes from where it is never retained: what is passed on as a beat is live. It goes through the tunnel,
+    because Debian 12's mosquitto (2.0.11) runs in a ring for ever when a bridge's own TLS meets a door that opens and
+    shuts at once: whoever it then serves, it serves no more.
     """
     name = f"bridge-{office}"
-    yield from ("", "# The hub's broker", f"connection {name}", f"address {fleet.hub.host}:{doors.upstream}")
-    yield from (f"bridge_cafile {doors.folder}/ca.pem", "bridge_tls_version tlsv1.2", "bridge_insecure false")
-    yield from (f"bridge_certfile {doors.folder}/bridge.pem", f"bridge_keyfile {doors.folder}/bridge.key")
+    yield from ("", "# The hub's broker", f"connection {name}", f"address 127.0.0.1:{doors.tunnel}")
     yield from (f"remote_clientid {name}", f"local_clientid {name}", "cleansession true", "notifications false")
     yield from ("keepalive_interval 5", "restart_timeout 1 10", "try_private true")
     yield f'topic "" in 0 {wire.HUB_TOPIC} {wire.BEAT_TOPIC}'
     for way, qos, topic in passed_on(fleet, office):
         yield f"topic {topic} {way} {qos}"
+
+
+def tunnel(fleet: Fleet, doors: Doors = Doors()) -> str:
+    """stunnel's configuration: TLS from the office's own broker to the hub's, proved at both ends. stunnel(8).
+
+    Its files are in the folder where it is started.
+    """
+    host = fleet.hub.host
+    return "\n".join(
+        (
+            "; Made by `python -m provisioning`: change fleet.toml instead, and make it again.",
+            *("foreground = yes", "syslog = no", "pid =", "debug = warning"),
+            *("socket = l:TCP_NODELAY=1", "socket = r:TCP_NODELAY=1", ""),
+            *("[hub]", "client = yes", f"accept = 127.0.0.1:{doors.tunnel}"),
+            *(f"connect = {host}:{doors.upstream}", "delay = yes", "TIMEOUTconnect = 5", "TIMEOUTclose = 5"),
+            *("cert = bridge.pem", "key = bridge.key", "sslVersionMin = TLSv1.2"),
+            *("CAfile = ca.pem", "CRLfile = crl.pem", "verifyChain = yes"),
+            f"{'checkIP' if _is_address(host) else 'checkHost'} = {host}\n",
+        )
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def tunnel_unit() -> str:
+    """The tunnel's unit: systemd hands it its files, so that it needs no account that may read them."""
+    places = {"tunnel.conf": "torn", "bridge.pem": "torn", "bridge.key": "torn"}
+    places |= {"ca.pem": "mosquitto/torn", "crl.pem": "mosquitto/torn"}
+    service = (
+        "Type=exec",
+        """ExecStart=/bin/sh -c 'cd "$CREDENTIALS_DIRECTORY" && exec stunnel tunnel.conf'""",
+        *(f"LoadCredential={name}:/etc/{place}/{name}" for name, place in places.items()),
+        *units.ALIVE,
+        "DynamicUser=yes",
+        *units.HARDENED,
+        *units.NO_HARDWARE,
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        "MemoryDenyWriteExecute=yes",
+    )
+    return units.unit("the line to the hub", service, after="network.target")
 
 
 def passed_on(fleet: Fleet, office: str) -> Iterator[tuple[str, int, str]]:
@@ -124,7 +174,10 @@ def office_tree(fleet: Fleet, office: str, keys: Keys) -> dict[str, bytes]:
         f"{place}/rights": _listed(_person(each.id, device_rights(each)) for each in devices).encode(),
         f"{place}/passwords": _passwords(devices, keys).encode(),
         **{f"{place}/{name}": keys[name] for name in ("ca.pem", "crl.pem")},
-        **{f"{place}/{own}.{end}": keys[f"{own}-{office}.{end}"] for own in ("broker", "bridge") for end in ENDS},
+        **{f"{place}/broker.{end}": keys[f"broker-{office}.{end}"] for end in ENDS},
+        **{f"etc/torn/bridge.{end}": keys[f"bridge-{office}.{end}"] for end in ENDS},
+        "etc/torn/tunnel.conf": tunnel(fleet).encode(),
+        "etc/systemd/system/torn-tunnel.service": tunnel_unit().encode(),
         "install": script.replace("@office@", office).encode(),
     }
 

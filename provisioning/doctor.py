@@ -98,6 +98,8 @@ def _anew(name: str) -> str:
         return "Begin a new authority in good time: an empty folder, make, hub/install, and every card anew"
     if name in ("hub", "broker", "https"):
         return "Run make, then hub/install on the hub's machine"
+    if name.startswith(("broker-", "bridge-")):
+        return f"Run make, then brokers/{name.split('-', 1)[1]}/install on the machine of that office's broker"
     return "Run make, then write its card anew"
 
 

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -110,10 +111,8 @@ class FreshDebian:
         """What systemd would start: mosquitto, nginx, and the hub by the very words of its unit."""
         self.start_mosquitto(host)
         self.start(host, "nginx", "-g", "daemon off;", log="nginx.log")
-        unit = (self.root / "etc/systemd/system/torn-hub.service").read_text()
-        command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].replace("%d", self._handed(unit)).split()
-        self.start(host, "setpriv", "--reuid=torn", "--regid=torn", "--init-groups", *command, log="hub.log")
-        log = self.root.parent / "hub.log"
+        self.start_unit(host, "torn-hub", "torn")
+        log = self.root.parent / "torn-hub.log"
         try:
             wait_until(lambda: "ready" in log.read_text().splitlines(), 60, "the hub's being ready")
         except NotInTime:
@@ -121,15 +120,19 @@ class FreshDebian:
             said += [path.read_text()[-2000:] for path in sorted((self.root / "var/log/mosquitto").glob("*.log"))]
             raise NotInTime("the hub is not ready:\n" + "\n".join(said)) from None
 
-    def _handed(self, unit: str) -> str:
-        """Where a unit finds its secrets, as systemd hands them over."""
-        place = self.root / "run/credentials/torn-hub.service"
+    def start_unit(self, host: Host, name: str, user: str) -> None:
+        """What a unit of ours starts, by its very words, with the files that systemd would hand over."""
+        unit = (self.root / f"etc/systemd/system/{name}.service").read_text()
+        place = self.root / f"run/credentials/{name}.service"
         place.mkdir(parents=True)
-        for name, file in re.findall(r"^LoadCredential=(\S+):/(\S+)$", unit, re.MULTILINE):
-            shutil.copy(self.root / file, place / name)
+        for file, source in re.findall(r"^LoadCredential=(\S+):/(\S+)$", unit, re.MULTILINE):
+            shutil.copy(self.root / source, place / file)
         for path in (place, *place.iterdir()):
-            shutil.chown(path, *self._ids("torn"))
-        return f"/{place.relative_to(self.root)}"
+            shutil.chown(path, *self._ids(user))
+        handed = f"/{place.relative_to(self.root)}"
+        words = shlex.split(re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].replace("%d", handed))
+        as_user = ("setpriv", f"--reuid={user}", f"--regid={self._ids(user)[1]}", "--init-groups")
+        self.start(host, "env", f"CREDENTIALS_DIRECTORY={handed}", *as_user, *words, log=f"{name}.log")
 
     def _ids(self, user: str) -> tuple[int, int]:
         line = next(line for line in (self.root / "etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))

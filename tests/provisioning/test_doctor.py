@@ -56,6 +56,17 @@ def test_a_certificate_near_its_end_is_named_with_its_day(fleet: Fleet, out: Pat
     assert "certificate ca " not in faults
 
 
+@pytest.mark.parametrize("own", ["broker", "bridge"])
+def test_a_certificate_of_an_offices_own_broker_is_renewed_on_its_machine(tmp_path: Path, own: str) -> None:
+    file, out = described(tmp_path, f'{FLEET}\n[broker.mont-roig]\nhost = "there.example.lan"\n'), tmp_path / "out"
+    assert main(["make", "--fleet", str(file), "--out", str(out)]) == 0
+
+    faults = said(folder_faults(read_fleet(file), out, NOW + LASTS - RENEWED_BEFORE + timedelta(days=2)))
+
+    where = "Run make, then brokers/mont-roig/install on the machine of that office's broker."
+    assert f"the certificate {own}-mont-roig ends on {NOW + LASTS:%Y-%m-%d}. {where}" in faults
+
+
 def test_with_a_clock_that_is_years_ahead_all_has_ended(fleet: Fleet, out: Path) -> None:
     faults = said(folder_faults(fleet, out, NOW + AUTHORITY_LASTS + timedelta(days=1)))
 

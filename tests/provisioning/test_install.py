@@ -62,6 +62,13 @@ def asked(host: Host, ca: Path, path: str) -> int:
     return int(run(*host.within, *words, f"https://{HUB}{path}"))
 
 
+def known_at_the_hub(dispenser: Machine, office: Host, ca: Path) -> None:
+    """Returns once a phone in the office finds every ticket."""
+    for _, token in dispenser.papers:
+        path = f"/api/v1/tickets/{token}"
+        wait_until(lambda path=path: asked(office, ca, path) == 200, 30, "the hub's knowing")
+
+
 def test_the_hub_is_installed_by_the_written_steps_and_a_dispenser_elsewhere_joins_it(
     tmp_path: Path, debian: FreshDebian, hosts: tuple[Host, Host]
 ) -> None:
@@ -85,10 +92,7 @@ def test_the_hub_is_installed_by_the_written_steps_and_a_dispenser_elsewhere_joi
         assert len(run(*debian.within, "chroot", debian.root, "torn", "token", "--role", "clerk").strip()) > 40
         assert len(dispenser.papers) == 5
         ca = out / "keys/ca.pem"
-        for _, token in dispenser.papers:
-            wait_until(
-                lambda token=token: asked(office, ca, f"/api/v1/tickets/{token}") == 200, 20, "the hub's knowing"
-            )
+        known_at_the_hub(dispenser, office, ca)
         assert asked(office, ca, "/metrics") == 403
         doctor = on(office, Process("-m", "provisioning", "doctor", *words, "--root", debian.root))
         said = subprocess.run(doctor.command, cwd=ROOT, text=True, capture_output=True).stdout.splitlines()
@@ -117,22 +121,17 @@ def test_an_offices_own_broker_is_installed_by_the_written_steps_and_its_dispens
     again = install(words, small_debian, part="brokers/mont-roig")
     debian.start_services(hub)
     small_debian.start_mosquitto(office)
+    small_debian.start_unit(office, "torn-tunnel", "nobody")
     settings = unpacked(out / "cards" / DEVICE, tmp_path / "card")
     dispenser = on(office, Machine(settings, 5)).start("all pressed", 90)
 
     try:
-        assert "install: packages: mosquitto\n" in first
+        assert "install: packages: mosquitto stunnel4\n" in first
         assert again == "install: nothing has changed\n"
-        assert small_debian.owners("etc/mosquitto/torn/broker.key", "etc/mosquitto/torn/bridge.key") == {
-            ("root", "mosquitto", "640")
-        }
+        assert small_debian.owners("etc/mosquitto/torn/broker.key") == {("root", "mosquitto", "640")}
+        assert small_debian.owners("etc/torn/bridge.key") == {("root", "root", "600")}
         assert f'host = "{OFFICE}"' in settings.read_text()
-        for _, token in dispenser.papers:
-            wait_until(
-                lambda token=token: asked(office, out / "keys/ca.pem", f"/api/v1/tickets/{token}") == 200,
-                30,
-                "the hub's knowing",
-            )
         assert len(dispenser.papers) == 5
+        known_at_the_hub(dispenser, office, out / "keys/ca.pem")
     finally:
         dispenser.stop()

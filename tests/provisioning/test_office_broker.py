@@ -1,10 +1,16 @@
 """An office's own broker, on two real mosquittos with a line between them that is cut, or stands still."""
 
+import os
+import re
+import shlex
 import socket
+import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +24,9 @@ from provisioning import ProvisioningError, broker
 from provisioning.cards import agent_settings
 from provisioning.fleet import Fleet, read_fleet
 from provisioning.folder import write
-from provisioning.keys import Keys, renewed
+from provisioning.keys import LASTS, Authority, Keys, Wanted, renewed, revoked
 from provisioning.made import files
-from tests.parts import Hub, wait_until
+from tests.parts import Hub, free_port, listens, program, wait_until
 from tests.provisioning.fleets import (
     FLEET,
     NOW,
@@ -44,7 +50,7 @@ class Line:
     """The line between office and town hall: bytes go both ways, until it is cut or stands still."""
 
     def __init__(self, far: int) -> None:
-        self.far, self.whole, self.flows = far, True, threading.Event()
+        self.far, self.whole, self.flows, self.shut_out = far, True, threading.Event(), 0
         self.flows.set()
         self._door = socket.create_server(("localhost", 0))
         self.port: int = self._door.getsockname()[1]
@@ -64,6 +70,7 @@ class Line:
             far = socket.create_connection(("localhost", self.far), 5)
         except OSError:
             near.close()
+            self.shut_out += 1
             return
         far.settimeout(None)
         self._ends += [near, far]
@@ -98,32 +105,56 @@ class Line:
         self._door.close()
 
 
+class Tunnel:
+    """stunnel by the words of its unit, with the files in `folder`, which systemd would hand to it."""
+
+    def __init__(self, folder: Path, door: int) -> None:
+        command = re.search(r"^ExecStart=(.*)$", broker.tunnel_unit(), re.MULTILINE)[1]
+        given = {"PATH": os.environ["PATH"], "CREDENTIALS_DIRECTORY": str(folder)}
+        program("stunnel")
+        with (folder / "tunnel.log").open("ab") as log:
+            self.running = subprocess.Popen(shlex.split(command), env=given, stdout=log, stderr=log)
+        wait_until(lambda: listens(door), what="the tunnel")
+
+    def kill(self) -> None:
+        """At once."""
+        self.running.kill()
+        self.running.wait(5)
+
+
 class OfficeMosquitto(SecureMosquitto):
     """Debian's mosquitto with the files that provisioning made for an office."""
 
     def __init__(self, folder: Path, fleet: Fleet, keys: Keys, upstream: int) -> None:
-        self.fleet, self.upstream = fleet, upstream
+        self.fleet, self.upstream, self.tunnel_door = fleet, upstream, free_port()
         super().__init__(folder, fleet, keys)
 
     def give(self, fleet: Fleet, keys: Keys) -> None:
-        """Puts the files of `brokers/OFFICE/etc/mosquitto/torn` where they go."""
-        place = f"brokers/{OFFICE}/etc/mosquitto/torn/"
+        """Puts the files of `brokers/OFFICE/etc` where they go; what systemd hands to the tunnel lies beside."""
         for path, body in files(fleet, keys).items():
-            if path.startswith(place):
-                write(self.folder / "torn" / path.removeprefix(place), body)
+            if path.startswith((f"brokers/{OFFICE}/etc/mosquitto/torn/", f"brokers/{OFFICE}/etc/torn/")):
+                write(self.folder / "torn" / Path(path).name, body)
 
     def _configuration(self) -> str:
-        doors = broker.Doors(self.doors.folder, self.doors.certificates, self.doors.passwords, upstream=self.upstream)
+        two = (self.doors.folder, self.doors.certificates, self.doors.passwords)
+        doors = broker.Doors(*two, tunnel=self.tunnel_door, upstream=self.upstream)
         made = broker.office_configuration(self.fleet, OFFICE, doors)
+        write(self.folder / "torn" / "tunnel.conf", broker.tunnel(self.fleet, doors).encode())
         backdoor = f"listener {self.backdoor} 127.0.0.1\nallow_anonymous true\n"
         keeping = f"persistence true\npersistence_location {self.folder}/\n"
         return f"user root\n{keeping}{made.replace('# The hub', backdoor + '# The hub')}"
 
     def start(self) -> "OfficeMosquitto":
-        """It has no door for the hub."""
+        """Mosquitto, which has no door for the hub, and the tunnel by the words of its unit."""
         self.doors = broker.Doors(self.doors.folder, self.doors.certificates, self.doors.passwords, self.backdoor)
         super().start()
+        self.tunnel = Tunnel(self.folder / "torn", self.tunnel_door)
         return self
+
+    def kill(self) -> None:
+        """Both."""
+        self.tunnel.kill()
+        super().kill()
 
 
 class Site:
@@ -267,12 +298,31 @@ def test_a_press_into_a_line_that_stands_still_has_no_effect_when_it_moves_again
 
     site.line.flows.clear()
     desk.press("held")
+    old = time.monotonic() + 5  # seconds: the hub obeys no press that is older
     wait_until(lambda: not desk.link.hub_here(), 20, "that the desk has no connection to the hub")
+    wait_until(lambda: time.monotonic() > old, 20, "the press to be too old")
     site.line.flows.set()
     after = desk.pressed("after", "recall")
 
     assert after["label"] == called["label"]
     assert not desk.answers.get("held", {}).get("ok")
+
+
+@pytest.mark.timeout(180)
+def test_a_door_that_opens_and_shuts_at_once_costs_the_office_its_line_and_nothing_else(site: Site) -> None:
+    desk = Client(site.office.doors.certificates, context(site.folder / "d", site.keys, DESK), DESK).enter()
+    heard = [(wire.device_topic(DESK, "state"), f"{shut_out}".encode()) for shut_out in range(1, 5)]
+    site.passes()
+
+    site.line.cut()
+    for shut_out, word in enumerate(heard, 1):
+        wait_until(lambda least=shut_out: site.line.shut_out >= least, 40, "the office's knocking at the hall")
+        desk.say(*word, retain=True)
+        wait_until(lambda word=word: word in site.near.heard, what="a word within the office")
+    site.line.mend()
+
+    site.passes()
+    desk.leave()
 
 
 def test_a_beat_that_the_hubs_broker_kept_is_not_passed_on_as_live(site: Site) -> None:
@@ -326,6 +376,62 @@ def test_an_offices_broker_speaks_and_hears_at_the_hubs_for_its_own_devices_alon
     assert {topic for topic, body in site.witness.heard if body == b"said"} == set(own)
     assert client.heard == [(wire.device_topic(DESK, "answer"), b"told")]
     client.leave()
+
+
+def shown(what: str, fleet: Fleet, keys: Keys) -> tuple[Keys, Keys]:
+    """What somebody at the far end shows, and the keys from which the office was made."""
+    authority = Authority.of(keys)
+    if what == "another authority's":
+        return renewed({}, fleet, NOW)[0], keys
+    if what == "revoked":
+        return keys, renewed(revoked(keys, "broker", NOW), fleet, NOW)[0]
+    if what == "ended":
+        return authority.issue(Wanted("broker", ("127.0.0.1",)), NOW - LASTS - timedelta(days=1)), keys
+    if what == "another host's":
+        return authority.issue(Wanted("broker", ("elsewhere.example.lan",)), NOW), keys
+    return keys, keys
+
+
+@pytest.mark.parametrize("what", ["another authority's", "another host's", "ended", "revoked", "the hub's"])
+def test_an_offices_line_speaks_to_nobody_but_the_hubs_broker(tmp_path: Path, what: str) -> None:
+    fleet = read_fleet(described(tmp_path, OWN))
+    far, mine = shown(what, fleet, renewed({}, fleet, NOW)[0])
+    for end in ("pem", "key"):
+        write(tmp_path / f"far.{end}", far[f"broker.{end}"])
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(tmp_path / "far.pem", tmp_path / "far.key")
+
+    def answer(door: socket.socket) -> None:
+        with suppress(OSError):  # the door is closed: that was all
+            while True:
+                raw, _ = door.accept()
+                with raw, suppress(OSError), theirs.wrap_socket(raw, server_side=True) as end:
+                    end.sendall(b"heard: " + end.recv(100))
+
+    folder, mouth = tmp_path / "office", free_port()
+    for name, body in broker.office_tree(fleet, OFFICE, mine).items():
+        write(folder / Path(name).name, body)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=answer, args=(door,), daemon=True).start()
+        doors = broker.Doors(tunnel=mouth, upstream=door.getsockname()[1])
+        write(folder / "tunnel.conf", broker.tunnel(fleet, doors).encode())
+        running, answered = Tunnel(folder, mouth), b""
+        try:
+            with socket.create_connection(("127.0.0.1", mouth), 20) as near, suppress(ConnectionResetError):
+                near.sendall(b"a press")
+                answered = near.recv(100)
+        finally:
+            running.kill()
+            door.shutdown(socket.SHUT_RDWR)
+
+    assert answered == (b"heard: a press" if what == "the hub's" else b"")
+
+
+def test_a_line_to_a_host_by_name_wants_that_name_in_the_certificate(tmp_path: Path) -> None:
+    fleet = read_fleet(described(tmp_path, FLEET))
+
+    assert "checkHost = localhost\n" in broker.tunnel(fleet)
+    assert "connect = localhost:8883\n" in broker.tunnel(fleet)
 
 
 def test_the_devices_of_an_office_with_a_broker_are_led_to_it_and_kept_out_of_the_hubs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import requests
 
 from hub.store.staff import EVERYWHERE
 from hub.web.provider import provider
-from provisioning import server, units
+from provisioning import broker, server, units
 from provisioning.fleet import Fleet, read_fleet
 from provisioning.keys import Keys
 from tests.parts import ROOT, Hub, program
@@ -21,7 +21,7 @@ from tests.provisioning.nginx import Nginx
 
 # Of 10, as the docs say; a unit with @ is judged with a name of its own.
 MOST_EXPOSED = {"torn-hub": 1.3, "torn-web@": 1.2, "torn-bridge@": 1.2, "torn-forecast": 1.3, "torn-backup": 1.0}
-MOST_EXPOSED |= {"torn-dispenser": 1.8, "torn-desk": 1.8, "torn-board": 1.8}
+MOST_EXPOSED |= {"torn-dispenser": 1.8, "torn-desk": 1.8, "torn-board": 1.8, "torn-tunnel": 1.2}
 WATCHED = ("torn-hub", "torn-dispenser", "torn-desk", "torn-board")
 
 
@@ -37,6 +37,7 @@ def unit_files(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("units")
     texts = {**server.hub_units(fleet), **server.hub_units(several(fleet))}
     texts["torn-backup.service"] = server.backup_unit(fleet)
+    texts["torn-tunnel.service"] = broker.tunnel_unit()
     texts |= {f"torn-{kind}.service": units.agent(kind) for kind in ("dispenser", "desk", "board")}
     found = {}
     for name, text in texts.items():
@@ -67,9 +68,10 @@ def test_no_unit_is_more_exposed_than_the_docs_say(unit_files: dict[str, Path], 
 
 @pytest.mark.parametrize("name", sorted(set(MOST_EXPOSED) - {"torn-backup"}))
 def test_every_unit_is_started_again_for_ever(unit_files: dict[str, Path], name: str) -> None:
-    text = unit_files[name].read_text()
+    lines = set(unit_files[name].read_text().splitlines())
 
-    assert {"Type=notify", "Restart=always", "StartLimitIntervalSec=0"} <= set(text.splitlines())
+    assert {"Restart=always", "StartLimitIntervalSec=0"} <= lines
+    assert ("Type=notify" in lines) == (name != "torn-tunnel")  # stunnel says to nobody that it is ready
 
 
 @pytest.mark.parametrize("name", WATCHED)
