@@ -123,7 +123,7 @@ class Beat(threading.Thread):
         if self._link and self._term is not None:
             sent = self._link.publish(wire.HUB_TOPIC, wire.encode("hub", {"state": "lost"}), retain=True)
             if sent:
-                sent.wait_for_publish(1)
+                sent.wait_for_publish(3)
             try:
                 leases.give_back(self.store, LEASE, self.holder, self._term)
             except StoreError as error:
