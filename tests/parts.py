@@ -27,6 +27,10 @@ import trustme
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from hub.clock import now
+from hub.store import Store, staff
+from hub.store.upgrade import upgrade
+
 ROOT = Path(__file__).resolve().parent.parent
 OFFICES = ROOT / "provisioning" / "offices.sample.toml"
 ROUND_THE_CLOCK = ROOT / "provisioning" / "offices.tryout.toml"
@@ -69,7 +73,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition: Callable[[], Found], seconds: float = 10, what: str = "the condition") -> Found:
+def wait_until(condition: Callable[[], Found], seconds: float = 30, what: str = "the condition") -> Found:
     """Returns the condition's first true answer; raises NotInTime when `seconds` pass without one."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < deadline:
@@ -102,7 +106,7 @@ class Process:
         self.lines: list[str] = []
         self.running: subprocess.Popen[str] | None = None
 
-    def start(self, ready: str = "", seconds: float = 20) -> "Process":
+    def start(self, ready: str = "", seconds: float = 60) -> "Process":
         """Starts it, and waits until it says `ready` on a line of its own (at once if `ready` is empty)."""
         self.lines = []
         self.running = subprocess.Popen(
@@ -187,7 +191,7 @@ class Hub(Process):
         doors += ["--data", folder] if database else []
         super().__init__("-m", "hub", *part.split(), *self.where, *doors, "--offices", offices, environment=environment)
 
-    def start(self, ready: str = "ready", seconds: float = 20) -> "Hub":
+    def start(self, ready: str = "ready", seconds: float = 60) -> "Hub":
         """Starts it and waits until it serves; a bridge or forecaster alone has nothing to wait for."""
         super().start(ready if self.part == "up" else "", seconds)
         if self.part == "web":
@@ -198,19 +202,30 @@ class Hub(Process):
         """The address of one of its pages."""
         return f"http://127.0.0.1:{self.http}{path}"
 
-    def token(self, role: str, office: str = "") -> str:
-        """A new API token, as the technician makes one."""
-        more = ["--office", office] if office else []
-        return self.command_line("token", "--role", role, *more)
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        """Its database, opened beside it, as its commands do in a process of their own that takes a second to start."""
+        store = Store(str(self.where[1]) if self.where[0] == "--database" else f"sqlite:///{self.folder / 'torn.db'}")
+        try:
+            upgrade(store)
+            yield store
+        finally:
+            store.dispose()
+
+    def token(self, role: str, office: str | None = None) -> str:
+        """A new API token."""
+        with self._store() as store:
+            return staff.new_token(store, role, now(), office)
 
     def account(self, name: str, role: str, password: str) -> None:
         """A new staff account."""
-        self.command_line("user", "add", name, "--role", role, said=password + "\n")
+        with self._store() as store:
+            staff.add_person(store, name, password, role, now())
 
     def command_line(self, *arguments: str, said: str = "") -> str:
         """What `python -m hub …` prints for this hub's database; raises CalledProcessError when it fails."""
         command = [sys.executable, "-m", "hub", *arguments, *map(str, self.where)]
-        done = subprocess.run(command, cwd=ROOT, input=said, text=True, capture_output=True, timeout=30, check=True)
+        done = subprocess.run(command, cwd=ROOT, input=said, text=True, capture_output=True, timeout=90, check=True)
         return done.stdout.strip()
 
 
@@ -222,7 +237,7 @@ class Bench(Process):
         doors = ["--broker", f"127.0.0.1:{broker}", "--http", f"127.0.0.1:{self.http}"]
         super().__init__("-m", "devices", "bench", *doors, "--offices", offices, *more)
 
-    def start(self, ready: str = "ready", seconds: float = 20) -> "Bench":
+    def start(self, ready: str = "ready", seconds: float = 60) -> "Bench":
         """Starts it and waits until it serves."""
         super().start(ready, seconds)
         return self

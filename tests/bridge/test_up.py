@@ -26,7 +26,7 @@ def up(tmp_path: Path) -> Iterator[Hub]:
     hub.stop()
 
 
-def hub_says(*words: object, folder: Path = ROOT, seconds: float = 20) -> tuple[int, str, str]:
+def hub_says(*words: object, folder: Path = ROOT, seconds: float = 60) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of one command."""
     command = [sys.executable, "-m", "hub", *map(str, words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

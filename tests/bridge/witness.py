@@ -97,7 +97,7 @@ class Witness:
 
     # --- hearing --------------------------------------------------------------------------
 
-    def wait(self, condition: Any, seconds: float = 10, what: str = "what was waited for") -> Any:
+    def wait(self, condition: Any, seconds: float = 30, what: str = "what was waited for") -> Any:
         """The condition's first true answer; it is asked again at each message."""
         deadline = time.monotonic() + seconds
         with self._news:
@@ -116,7 +116,7 @@ class Witness:
         """What a topic holds; waits for it to hold something."""
         return self.wait(lambda: self.of(topic)[-1:], what=f"a message on {topic}")[0]
 
-    def until(self, topic: str, fits: Any, seconds: float = 10) -> Message:
+    def until(self, topic: str, fits: Any, seconds: float = 30) -> Message:
         """The newest of a topic, once it fits."""
         return self.wait(
             lambda: next((message for message in self.of(topic)[-1:] if fits(message)), None),
@@ -150,10 +150,10 @@ class Witness:
     def insist(self, *facts: Message) -> None:
         """Facts as a dispenser tells them: again, while the hub does not say that they are stored."""
         last = {"journal": facts[-1]["journal"], "seq": facts[-1]["seq"]}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while last not in self.of(wire.device_topic(DISPENSER, "stored")):
             if time.monotonic() > deadline:
-                raise NotInTime("the facts were not stored in 20 s")
+                raise NotInTime("the facts were not stored in 30 s")
             self.tell(*facts)
             since = self.here()
             with suppress(NotInTime):
