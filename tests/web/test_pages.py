@@ -66,6 +66,10 @@ def test_a_phone_sounds_and_vibrates_when_called_after_a_tap(hub: Hub, clerk: Cl
 
     assert page.evaluate("window.shaken") == before + 1
 
+    clerk.desk("done")
+    expect(page.get_by_role("heading", name="Hem acabat")).to_be_visible()
+    expect(page.locator("[data-sound]")).to_be_hidden()  # there is nothing more to sound for
+
 
 def test_a_phone_sounds_and_vibrates_once_when_so_few_are_ahead_as_asked(hub: Hub, clerk: Clerk, page: Page) -> None:
     for _ in range(4):
