@@ -92,6 +92,12 @@ class HubVoice:
         }
         self.say(wire.call_topic(OFFICE), "call", message)
 
+    def calls(self, *called: tuple[str, str], at: int | None = None) -> None:
+        """The office's last calls (label, desk), newest first."""
+        self._seq += 1
+        listed = [{"label": label, "desk": desk, "at": wire.stamp(at or now())} for label, desk in called]
+        self.say(wire.calls_topic(OFFICE), "calls", {"seq": self._seq, "calls": listed}, retain=True)
+
     def of(self, leaf: str) -> list[dict]:
         """What the devices have said on one kind of topic."""
         return [message for topic, message in self.heard if topic.endswith("/" + leaf)]

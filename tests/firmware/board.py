@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware.signing import for_a_board
+from tests.devices.voice import HubVoice
 from tests.parts import ROOT, Authority, Mosquitto, PartMissing, wait_until
 
 LAPTOP = ROOT / "tests" / "firmware" / "laptop"
@@ -158,6 +159,13 @@ class Board:
             return wait_until(condition, seconds, what)
         except AssertionError as error:
             raise type(error)("\n".join([str(error), *self.lines[-30:]])) from None
+
+    def asks_for_calls(self, voice: HubVoice) -> None:
+        """Until a sign has asked for its office's calls, which it does once it knows which office is its own."""
+        voice.calls(("P000", "1"))
+        self.wait_for("P000")
+        voice.calls()
+        self.wait(lambda: not self.shows("P000"), what="an empty list on the sign")
 
     def light(self) -> list[int]:
         """The levels that the light has had."""

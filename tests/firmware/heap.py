@@ -87,6 +87,7 @@ def _work(board: Board, voice: HubVoice, broker: Mosquitto, kind: str) -> None:
             voice.desk(state="calling", label=f"P01{count}", version=count + 1)
             board.wait_for(f"P01{count}")
     else:
+        board.asks_for_calls(voice)
         voice.call("P012", "2")
         board.wait_for("P012")
     for payload in (b"x" * 9000, b"[" + b"[[]]," * 200 + b"[]]"):

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firmware import wire
-from tests.devices.voice import OFFICE, HubVoice, now
+from tests.devices.voice import HubVoice, now
 from tests.firmware.board import Board
 from tests.firmware.conftest import BoardMaker
 from tests.parts import Mosquitto
@@ -16,16 +15,9 @@ def voice(broker: Mosquitto) -> Iterator[HubVoice]:
     """The hub's voice, with the sign's configuration laid out."""
     speaking = HubVoice(broker.port)
     speaking.config("board-1", "board")
-    calls(speaking)
+    speaking.calls()
     yield speaking
     speaking.stop()
-
-
-def calls(voice: HubVoice, *called: tuple[str, str], at: int | None = None) -> None:
-    """The office's last calls, newest first."""
-    voice._seq += 1
-    listed = [{"label": label, "desk": desk, "at": wire.stamp(at or now())} for label, desk in called]
-    voice.say(wire.calls_topic(OFFICE), "calls", {"seq": voice._seq, "calls": listed}, retain=True)
 
 
 def a_sign(a_board: BoardMaker, python: str = "micropython", **more: object) -> Board:
@@ -47,7 +39,7 @@ def tones(sign: Board) -> list[int]:
 def test_the_last_calls_stand_on_the_sign_newest_first(python: str, a_board: BoardMaker, voice: HubVoice) -> None:
     sign = a_sign(a_board, python)
 
-    calls(voice, ("P012", "2"), ("R003", "1"), ("P011", "2"))
+    voice.calls(("P012", "2"), ("R003", "1"), ("P011", "2"))
 
     sign.wait_for("P012 | Taula 2 | R003 1 | P011 2")
 
@@ -57,6 +49,7 @@ def test_calls_at_the_same_time_follow_one_another_with_flash_and_chime(
 ) -> None:
     sign = a_sign(a_board, python)
 
+    sign.asks_for_calls(voice)
     voice.call("P012", "2", seq=501)
     voice.call("R003", "1", seq=502)
     voice.call("P012", "2", seq=501)
@@ -71,6 +64,7 @@ def test_calls_at_the_same_time_follow_one_another_with_flash_and_chime(
 def test_an_old_call_is_not_announced(python: str, a_board: BoardMaker, voice: HubVoice) -> None:
     sign = a_sign(a_board, python)
 
+    sign.asks_for_calls(voice)
     voice.call("P012", "2", at=now() - 11_000)
     voice.call("P013", "2")
 
@@ -79,7 +73,7 @@ def test_an_old_call_is_not_announced(python: str, a_board: BoardMaker, voice: H
 
 
 def test_stale_news_is_marked_and_goes_after_two_minutes(a_board: BoardMaker, voice: HubVoice) -> None:
-    calls(voice, ("P012", "2"))
+    voice.calls(("P012", "2"))
     sign = a_board(speed=4, kind="board", device="board-1")
     sign.wait_for("P012 | Taula 2")
 
@@ -91,7 +85,7 @@ def test_stale_news_is_marked_and_goes_after_two_minutes(a_board: BoardMaker, vo
 
 
 def test_calls_of_another_day_do_not_stand_on_the_sign(python: str, a_board: BoardMaker, voice: HubVoice) -> None:
-    calls(voice, ("P099", "2"), at=now() - 86_400_000)
+    voice.calls(("P099", "2"), at=now() - 86_400_000)
 
     sign = a_sign(a_board, python)
 
