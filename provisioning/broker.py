@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files as resources
 
+from cryptography import x509
+
 from firmware import wire
 from provisioning import units
 from provisioning.fleet import Device, Fleet
-from provisioning.keys import Keys
+from provisioning.keys import Keys, general_name
 
 CERTIFICATES, PASSWORDS, HUB = 8883, 8884, 8885  # the three doors
 TUNNEL = 8886  # on the machine of an office's own broker, for itself alone: where the line to the hub begins
@@ -107,6 +108,7 @@ def tunnel(fleet: Fleet, doors: Doors = Doors()) -> str:
     Its files are in the folder where it is started.
     """
     host = fleet.hub.host
+    check = "checkIP" if isinstance(general_name(host), x509.IPAddress) else "checkHost"
     return "\n".join(
         (
             "; Made by `python -m provisioning`: change fleet.toml instead, and make it again.",
@@ -116,17 +118,9 @@ def tunnel(fleet: Fleet, doors: Doors = Doors()) -> str:
             *(f"connect = {host}:{doors.upstream}", "delay = yes", "TIMEOUTconnect = 5", "TIMEOUTclose = 5"),
             *("cert = bridge.pem", "key = bridge.key", "sslVersionMin = TLSv1.2"),
             *("CAfile = ca.pem", "CRLfile = crl.pem", "verifyChain = yes"),
-            f"{'checkIP' if _is_address(host) else 'checkHost'} = {host}\n",
+            f"{check} = {host}\n",
         )
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def tunnel_unit() -> str:

@@ -313,7 +313,7 @@ class Authority:
         purpose = ExtendedKeyUsageOID.SERVER_AUTH if each.hosts else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         if each.hosts:
-            names = x509.SubjectAlternativeName([_general_name(host) for host in each.hosts])
+            names = x509.SubjectAlternativeName([general_name(host) for host in each.hosts])
             builder = builder.add_extension(names, critical=False)
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         mine = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
@@ -342,7 +342,8 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _general_name(host: str) -> x509.GeneralName:
+def general_name(host: str) -> x509.GeneralName:
+    """A host as its certificate names it: by address, or by name (RFC 5280, 4.2.1.6)."""
     try:
         return x509.IPAddress(ip_address(host))
     except ValueError:
