@@ -33,6 +33,7 @@ from hub.line.plan import Moment
 from hub.link import Link
 from hub.offices import Fleet
 from hub.store import Store, StoreError, staff
+from hub.store.visits import find_visit
 
 from .hall import UNKNOWN, line_of, look, past
 
@@ -75,6 +76,7 @@ class Office:
         self.expected = views.UNEXPECTED  # as the forecaster said last
         self.line: dict[str, Any] | None = None  # as the bridge published it last
         self.sockets: set[socket] = set()  # boards and staff pages
+        self.reading: gevent.Greenlet | None = None  # reads the log for all who have come together
 
     @property
     def seq(self) -> int:
@@ -339,10 +341,11 @@ class Live:
     def _watched(self, token: str) -> Watched:
         """The ticket as it is now: what whoever opens the stream has just done, or seen, is in it."""
         id = next((id for id, office in self.offices.items() if token in office.documents), None)
-        seen = None if id else in_thread(look, self.store, token, now(), self.expected)
-        self._catch_up(seen.office if seen else id)
+        visit = None if id else in_thread(find_visit, self.store, token)
+        self._catch_up(visit.office if visit else id)
         found = self._known(token)
-        if found is None:
+        if found is None:  # it is of another day, or of nobody
+            seen = in_thread(look, self.store, token, now(), self.expected) if visit else None
             seq, document = (seen.seq, seen.document) if seen else (0, UNKNOWN)
             found = self.strangers[token] = Watched(seq, document)
         for office in self._unread:  # what came while this one was not a follower yet
@@ -351,10 +354,17 @@ class Live:
         return found
 
     def _catch_up(self, id: str | None) -> None:
-        """Reads what the log has and this process does not know yet; most often that is nothing."""
+        """Reads what the log has and this process does not know yet; most often that is nothing.
+
+        A whole waiting room may come back at once: one reads for all of them.
+        """
         last = in_thread(last_seq, self.store, id) if id in self.offices else None
-        if id and last is not None and last > self.offices[id].seq:
-            self._refreshed(id)
+        while id and last is not None and last > self.offices[id].seq:
+            office = self.offices[id]
+            if not office.reading:
+                office.reading = gevent.spawn(self._refreshed, id)
+            if not office.reading.get():
+                return
 
     def _known(self, token: str) -> Watched | None:
         for office in self.offices.values():

@@ -9,7 +9,7 @@ import psutil
 from tests.bench import limits
 from tests.bench.machines import Dispenser
 from tests.bench.office import DISPENSER, OFFICE, Caller, more_files, working
-from tests.bench.streams import Streams
+from tests.bench.streams import TOGETHER, Streams
 from tests.bench.table import Row
 from tests.parts import Process, free_port
 
@@ -23,6 +23,7 @@ def phones() -> Iterator[Row]:
     with working() as office:
         tokens = Dispenser(office.machines, DISPENSER, office.line["day"]).give(TICKETS)
         caller = Caller(office.hub.http, office.hub.token("clerk"))
+        back, more = (_come(office.hub.http, some) for some in (tokens[:TOGETHER], tokens[TOGETHER:]))
         streams, room = _opened(office.hub.http, office.web, [f"/t/{token}/events" for token in tokens])
         taken = []
         for call in range(CALLS):
@@ -32,12 +33,24 @@ def phones() -> Iterator[Row]:
         streams.close()
     time_row = {"": statistics.median(taken) * 1000}
     yield Row("call to the last of 10,000 phones", time_row, "ms", {"": 400}, {"bare Flask and gevent": bare_time})
+    yield Row(
+        f"{TOGETHER} phones that come at once to a process new to the day", {"": back}, "ms", {}, {"as many more": more}
+    )
     yield Row("memory for each of 10,000 phones", {"": room}, "KiB", {"": 25}, {"bare Flask and gevent": bare_room})
 
 
 def _behind(call: int) -> list[int]:
     """The phones of those who are called, or still wait, at this call (from 0): each has something new to hear."""
     return [number for number in range(PHONES) if number % TICKETS >= call]
+
+
+def _come(port: int, tokens: list[str]) -> float:
+    """Milliseconds until each of these phones, all at once, has had its first event."""
+    streams, begun = Streams(port), time.perf_counter()
+    streams.open(f"/t/{token}/events" for token in tokens)
+    taken = time.perf_counter() - begun
+    streams.close()
+    return taken * 1000
 
 
 def _bare_phones() -> tuple[float, float]:

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -131,6 +132,22 @@ def test_the_first_event_is_what_the_log_says_when_the_stream_is_opened(clerk: C
         states.append(listen(f"/t/{token}/events").event()["state"])
 
     assert states == ["called", "serving", "done"]
+
+
+def test_a_waiting_room_that_comes_at_once_is_told_its_own_tickets_and_then_each_call(clerk: Clerk, listen) -> None:
+    given = [clerk.give() for _ in range(40)]
+    clerk.desk("next")
+    with ThreadPoolExecutor(len(given)) as together:
+        phones = list(together.map(lambda ticket: listen(f"/t/{ticket['token']}/events"), given))
+    first = [phone.event() for phone in phones]
+    clerk.desk("next")
+
+    assert [event["label"] for event in first] == [ticket["label"] for ticket in given]
+    assert [(event["state"], event["ahead"]) for event in first] == [
+        ("called", None),
+        *(("waiting", ahead) for ahead in range(39)),
+    ]
+    assert [phone.event()["ahead"] for phone in phones[2:]] == list(range(38))
 
 
 def test_a_phone_is_told_each_state_however_quickly_they_follow(clerk: Clerk, listen) -> None:
