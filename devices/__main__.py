@@ -6,14 +6,13 @@ Ends with 0 on SIGTERM, after telling the hub; with 2 and one sentence when some
 import argparse
 import logging
 import os
-import signal
 import socket
 import sys
-import threading
 from importlib import import_module
 from pathlib import Path
 
 from devices import DeviceError
+from devices.ending import Ending
 from devices.settings import KINDS, defaults, read
 
 STUCK = 10.0  # seconds: an agent that has not done the simplest act by then gives no sign of life
@@ -51,13 +50,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(kind: str, config: Path) -> int:
     """Works until SIGTERM or Ctrl-C. What systemd gets to know is told by hand: it is one datagram."""
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+    ending = Ending()
     agent = import_module(f"devices.{kind}").wired(read(kind, config))
     agent.start()
     _notify("READY=1")
-    while not done.wait(_watched_every()):
+    while not ending.asked(_watched_every()):
         if agent.answers(STUCK):
             _notify("WATCHDOG=1")
     _notify("STOPPING=1")

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkProcess
@@ -22,6 +21,7 @@ import structlog
 
 from . import broker as embedded
 from .bridge.bridge import Bridge
+from .ending import Ending
 from .link import Broker
 from .messages.post import Ways
 from .messages.push import Push
@@ -65,7 +65,6 @@ class Up:
         self.ways = ways
         self.provider = provider
         self.push = push
-        self.stopping = threading.Event()
         self.bridged = _fork.Event()
         self._parts: dict[str, Callable[[], None]] = {
             "bridge": self._bridge,
@@ -84,21 +83,17 @@ class Up:
         for address in filter(None, (self.http, self.own)):
             _must_be_free(address)
         self.store.dispose()  # no connection crosses a fork
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
+        self.ending = Ending()
         try:
             for name in self._parts:
                 self._start(name)
             self._say_ready()
-            while not self.stopping.wait(0.2):
+            while not self.ending.asked(0.2):
                 self._revive()
                 tell("WATCHDOG=1")
         finally:
             self._end()
         return 0
-
-    def _stop(self, *_: object) -> None:
-        self.stopping.set()
 
     # --- the parts, each in its own process -----------------------------------------------
 
@@ -173,7 +168,7 @@ class Up:
 
     def _say_ready(self) -> None:
         late = time.monotonic() + READY_WITHIN
-        while not self.stopping.wait(0.02):
+        while not self.ending.asked(0.02):
             self._revive()
             if self.bridged.is_set() and _answers(self.http):
                 say_ready()

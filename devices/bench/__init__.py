@@ -8,7 +8,6 @@ what they hold in their hands are the vendors' fakes. `page` shows them as the o
 
 import argparse
 import logging
-import signal
 import sys
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from devices import DeviceError
+from devices.ending import Ending
 from devices.settings import Broker
 
 SAMPLE = Path(__file__).resolve().parents[2] / "provisioning" / "offices.sample.toml"
@@ -61,9 +61,7 @@ def _run(asked: argparse.Namespace, data: Path) -> int:
     from devices.bench.camera import Camera
     from devices.bench.page import create_app
 
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+    ending = Ending()
     (broker, at), (host, port) = asked.broker, asked.http
     here = Path("offices.toml")
     file = asked.offices or (here if here.exists() else SAMPLE)
@@ -76,7 +74,7 @@ def _run(asked: argparse.Namespace, data: Path) -> int:
         camera.start()
         threading.Thread(target=server.serve_forever, name="page", daemon=True).start()
         print(f"the bench is at http://{host}:{server.server_port}/\nready\n", end="", flush=True)
-        done.wait()
+        ending.asked()
         camera.stop()
         server.shutdown()
         list(hands.map(fleet.Machine.switch_off, machines))

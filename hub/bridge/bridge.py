@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import queue
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -76,7 +75,7 @@ class Bridge:
         self.agenda = Agenda(store, fleet, lambda: bool(self.relays))
         self.sender = Sender(store, fleet, ways or Ways(), public_url)
         self.pusher = Pusher(store, push or Push(), public_url, lambda: list(self.relays), self._expects)
-        self.stopping = threading.Event()
+        self.stopping = False  # no Event: a signal may set it at any moment
         self.ready: Callable[[], None] = lambda: None  # called while every office is worked for
         self._inbox: queue.SimpleQueue[Came] = queue.SimpleQueue()
         self._round = time.monotonic()
@@ -150,7 +149,7 @@ class Bridge:
         self.agenda.start()
         self.sender.start()
         self.pusher.start()
-        while not self.stopping.is_set():
+        while not self.stopping:
             self._handle(self._gather(max(0.0, self._next_round() - time.monotonic())))
             self._publish_due()
             if time.monotonic() >= self._next_tick:
@@ -161,7 +160,7 @@ class Bridge:
 
     def stop(self, *_: object) -> None:
         """Ends `run`; may be called by a signal."""
-        self.stopping.set()
+        self.stopping = True
         self._inbox.put(("wake", "", {}))
 
     def _next_round(self) -> float:

@@ -52,7 +52,7 @@ class Forecaster:
         self.link = Link(broker, "forecaster")
         self.offices = {id: Followed(store, plan) for id, plan in fleet.plans.items()}
         self.term: int | None = None
-        self.stopping = threading.Event()
+        self.stopping = False  # no Event: a signal may set it at any moment
         self.ready: Callable[[], None] = lambda: None  # called while it works, or another one does
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_turn = 0.0
@@ -66,7 +66,7 @@ class Forecaster:
         self.link.on(wire.appended_topic("+"), self._changed)
         self.link.on_connected(self._all_due)
         self.link.start()
-        while not self.stopping.is_set():
+        while not self.stopping:
             self._gather()
             if time.monotonic() >= self._next_turn:
                 self._next_turn = time.monotonic() + TURN
@@ -80,7 +80,7 @@ class Forecaster:
 
     def stop(self, *_: object) -> None:
         """Ends `run`; may be called by a signal."""
-        self.stopping.set()
+        self.stopping = True
         self._news.put("")
 
     # --- from the network's thread ----------------------------------------------------------

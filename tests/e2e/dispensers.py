@@ -8,7 +8,6 @@ those who press, some have an appointment and type their DNI; `identified DNI` f
 import json
 import random
 import re
-import signal
 import sqlite3
 import sys
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 from devices.bench.escpos import commands, slips
 from devices.dispenser import Dispenser as WiredDispenser
 from devices.dispenser import wired
+from devices.ending import Ending
 from devices.settings import read
 from tests.parts import Process, wait_until
 
@@ -105,8 +105,7 @@ class Dispenser:
 
 def main(file: str, presses: int, seed: int, documents: list[str]) -> None:
     """Has people come in an order that chance makes, until all have their slip, then works on until SIGTERM."""
-    done, chance = threading.Event(), random.Random(seed)
-    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    ending, chance = Ending(), random.Random(seed)
     papers = threading.Semaphore(0)
     dispenser = wired(read("dispenser", Path(file)))
     dispenser.printer.port.printed = lambda data: (_say(data), papers.release())
@@ -114,14 +113,14 @@ def main(file: str, presses: int, seed: int, documents: list[str]) -> None:
     fingers = Fingers(dispenser, chance)
     coming = [*documents, *[""] * presses]
     chance.shuffle(coming)
-    while coming and not done.wait(BETWEEN):
+    while coming and not ending.asked(BETWEEN):
         fingers.take(coming[-1])
         # None comes while the dispenser waits for its first config. Who asks again while it is at work gets two papers.
         if papers.acquire(timeout=PATIENCE) or (dispenser.answers(60) and papers.acquire(blocking=False)):
             document = coming.pop()
             print(f"identified {document}" if document else "", flush=True)
     print(ALL_PRESSED, flush=True)
-    done.wait()
+    ending.asked()
     dispenser.stop()
 
 
