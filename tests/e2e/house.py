@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from firmware import wire
 from tests.e2e.recorder import Recorder
 from tests.parts import ROUND_THE_CLOCK, Bench, Hub, Mosquitto, wait_until
 
@@ -23,6 +24,15 @@ class House:
     def hand(self, *path: str) -> None:
         """A hand on the bench: ("press", device, button), ("break", device, fault)…"""
         requests.post(self.bench.url("/" + "/".join(path)), timeout=10).raise_for_status()
+
+    def clerk_presses(self, gesture: str) -> None:
+        """A gesture at the first desk's one button; again, as a clerk would, if its sign says that it has changed."""
+        asked = wire.device_topic(DESK, "answer")
+        before = len(self.recorder.of(asked))
+        self.hand("press", DESK, "next", gesture)
+        wait_until(lambda: len(self.recorder.of(asked)) > before, what="the answer to a press")
+        if self.recorder.of(asked)[before].get("why") == "out_of_date":
+            self.clerk_presses(gesture)
 
     def view(self, machine: str) -> dict[str, Any]:
         """What is to be seen of a machine."""

@@ -55,13 +55,12 @@ def test_people_are_called_in_the_order_of_their_paper_whatever_button_calls_the
 def test_one_button_calls_again_marks_absent_and_the_phone_brings_its_owner_back(house, page):
     page.goto(house.take_paper("padro"))
     expect(page.locator("#ticket")).to_have_attribute("data-face", "next", timeout=SECONDS)
-    house.hand("press", DESK, "next")
+    house.clerk_presses("short")
     expect(page.locator("#ticket")).to_have_attribute("data-face", "called", timeout=SECONDS)
-    wait_until(lambda: house.recorder.last(wire.desk_topic(OFFICE, "1")).get("label") == "P001", what="the desk's sign")
 
-    house.hand("press", DESK, "next", "long")
+    house.clerk_presses("long")
     wait_until(lambda: len(house.recorder.of(wire.call_topic(OFFICE))) == 2, what="the recall")
-    house.hand("press", DESK, "next", "double")
+    house.clerk_presses("double")
     expect(page.locator("#ticket")).to_have_attribute("data-face", "absent", timeout=SECONDS)
     page.locator("form[action$=rejoin] button").click()
 
