@@ -343,9 +343,10 @@ class Live:
         id = next((id for id, office in self.offices.items() if token in office.documents), None)
         visit = None if id else in_thread(find_visit, self.store, token)
         self._catch_up(visit.office if visit else id)
-        found = self._known(token)
-        if found is None:  # it is of another day, or of nobody
-            seen = in_thread(look, self.store, token, now(), self.expected) if visit else None
+        other_day = visit and not self._known(token)
+        seen = in_thread(look, self.store, token, now(), self.expected) if other_day else None
+        found = self._known(token)  # asked last: another phone of the same ticket may have come meanwhile
+        if found is None:
             seq, document = (seen.seq, seen.document) if seen else (0, UNKNOWN)
             found = self.strangers[token] = Watched(seq, document)
         for office in self._unread:  # what came while this one was not a follower yet
