@@ -26,13 +26,15 @@ class House:
         requests.post(self.bench.url("/" + "/".join(path)), timeout=10).raise_for_status()
 
     def clerk_presses(self, gesture: str) -> None:
-        """A gesture at the first desk's one button; again, as a clerk would, if its sign says that it has changed."""
+        """A gesture at the first desk's one button; again, as a clerk would, while the sign says that it changed."""
+        wait_until(lambda: self._answer_to(gesture).get("why") != "out_of_date", what=f"a {gesture} press in time")
+
+    def _answer_to(self, gesture: str) -> dict[str, Any]:
         asked = wire.device_topic(DESK, "answer")
         before = len(self.recorder.of(asked))
         self.hand("press", DESK, "next", gesture)
         wait_until(lambda: len(self.recorder.of(asked)) > before, what="the answer to a press")
-        if self.recorder.of(asked)[before].get("why") == "out_of_date":
-            self.clerk_presses(gesture)
+        return self.recorder.of(asked)[before]
 
     def view(self, machine: str) -> dict[str, Any]:
         """What is to be seen of a machine."""
