@@ -1,5 +1,6 @@
 """What somebody says who means no good, or whose program is broken: none of it may change anything."""
 
+import errno
 import json
 import random
 import socket
@@ -179,6 +180,7 @@ NO_HTTP = [
     b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-More: " + b"y" * 100_000 + b"\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-More: y\r\n" * 5_000 + b"\r\n",
 ]
+HUNG_UP = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)  # the last: it did while we were still speaking
 
 
 def spoken_raw(port: int, words: bytes) -> bytes:
@@ -188,7 +190,9 @@ def spoken_raw(port: int, words: bytes) -> bytes:
             sock.sendall(words)
             sock.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: sock.recv(65536), b""))
-        except ConnectionError:
+        except OSError as error:
+            if error.errno not in HUNG_UP:
+                raise
             return b""
 
 
