@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -10,8 +11,8 @@ if sys.argv[1:2] in (
     ["web"],
     ["bridge"],
     ["forecast"],
-):  # may be told to end while it still imports, for half a second
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+):  # may be told to end while it still imports, for half a second; an exception is lost where Python ignores them
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 import argparse
 import getpass

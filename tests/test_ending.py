@@ -18,6 +18,19 @@ while not ending.asked(0.0):
 print(ending.asked(), flush=True)
 """
 
+TOLD_WHERE_PYTHON_IGNORES_EXCEPTIONS = """
+import os, signal, sys
+sys.argv[1:] = ["{part}"]
+import hub.__main__
+class Forgotten:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:
+            pass
+Forgotten()
+print("goes on")
+"""
+
 
 @contextmanager
 def waiting(module: str) -> Iterator[subprocess.Popen[str]]:
@@ -40,3 +53,12 @@ def test_a_process_asked_to_end_while_it_begins_to_wait_for_that_ends(module: st
             said, _ = process.communicate(timeout=30)
 
         assert (said, process.returncode) == ("True\n", 0)
+
+
+@pytest.mark.parametrize("part", ["up", "web", "bridge", "forecast"])
+def test_a_hub_told_to_end_while_it_imports_ends_wherever_it_is_just_then(part: str) -> None:
+    words = [sys.executable, "-c", TOLD_WHERE_PYTHON_IGNORES_EXCEPTIONS.format(part=part)]
+
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
