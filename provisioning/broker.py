@@ -207,9 +207,11 @@ def hub_rights() -> Iterator[tuple[str, str]]:
     yield "readwrite", wire.line_topic("+")  # the web processes follow it
     yield "readwrite", wire.appended_topic("+")
     yield "readwrite", "torn/v1/office/+/forecast"  # from the forecaster to bridges and pages
-    yield from (("write", topic) for topic in (wire.calls_topic("+"), wire.call_topic("+"), wire.desk_topic("+", "+")))
-    yield from (("write", wire.device_topic("+", leaf)) for leaf in ("stored", "config", "agenda", *UPDATES))
-    yield "readwrite", wire.device_topic("+", "answer")
+    yield "write", wire.call_topic("+")
+    yield from (("write", wire.device_topic("+", leaf)) for leaf in ("stored", *UPDATES))
+    # A bridge hears whether the broker keeps the newest of its documents.
+    yield from (("readwrite", topic) for topic in (wire.calls_topic("+"), wire.desk_topic("+", "+")))
+    yield from (("readwrite", wire.device_topic("+", leaf)) for leaf in ("config", "agenda", "answer"))
     yield from (("read", wire.device_topic("+", leaf)) for leaf in ("fact", "press"))
     yield "readwrite", wire.device_topic("+", "state")  # it clears those of machines that are gone
 

@@ -48,6 +48,13 @@ BREATH = 0.005  # seconds from what happened to its documents: whoever pressed, 
 ALIVE = 5.0  # seconds: a loop that has not come round for so long must not beat
 ACKNOWLEDGED_AGAIN = 1.0  # seconds at least between two `stored` that say nothing new
 KINDS = ("state", "fact", "press")
+DOCUMENTS = (
+    wire.line_topic("+"),
+    wire.calls_topic("+"),
+    wire.desk_topic("+", "+"),
+    wire.device_topic("+", "config"),
+    wire.device_topic("+", "agenda"),
+)
 Came = tuple[str, str, Message]  # kind, device or office, message
 
 
@@ -127,6 +134,16 @@ class Bridge:
         """The forecast of an office, while it counts."""
         return fresh(self.expected.get(office, UNEXPECTED), now())
 
+    def _document(self, topic: str, payload: bytes, retained: bool) -> None:
+        """What goes out is heard again: the broker must not keep anything else in its place."""
+        place, office = topic.split("/")[2:4]
+        if place == "dev":
+            device = self.fleet.devices.get(office)
+            office = device.office if device else ""
+        relay = self.relays.get(office)
+        if relay and not retained and relay.is_undone_by(topic, seq_of(payload)) and self.waiting < MOST_WAITING:
+            self._inbox.put(("undone", office, {"topic": topic}))
+
     @property
     def waiting(self) -> int:
         """How many messages are lined up."""
@@ -143,6 +160,8 @@ class Bridge:
             self.link.on(f"torn/v1/dev/+/{kind}", self.came)
         self.link.on("torn/v1/office/+/appended", self.came)
         self.link.on(wire.forecast_topic("+"), self._expected)
+        for document in DOCUMENTS:
+            self.link.on(document, self._document)
         self.link.on_connected(self._connected)
         self.link.start()
         self.beat.start()
@@ -217,6 +236,11 @@ class Bridge:
         """The office that these messages may have changed, or an empty string."""
         match kind:
             case "appended" | "forecast":
+                return name
+            case "undone" if name in self.relays:
+                for topic in {message["topic"] for message in messages}:
+                    log.warning("an older document came: the newest is said again", office=name, topic=topic)
+                    self.relays[name].say_again(topic)
                 return name
             case "connected":
                 self._say_everything_again()
@@ -403,6 +427,15 @@ def press_id(topic: str, payload: bytes) -> str | None:
         return id
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def seq_of(payload: bytes) -> int:
+    """The seq of a document; 0 for what is none."""
+    try:
+        seq = json.loads(payload)["seq"]
+        return seq if isinstance(seq, int) else 0
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 0
 
 
 def adopt(store: Store, fleet: Fleet, office: str) -> None:

@@ -73,6 +73,7 @@ class Relay:
         self._sent: dict[str, Document] = {}
         self._configured: tuple[Any, ...] = ()  # what the machines' configurations were worked out from
         self._seqs = leases.read_seqs(store, "torn/v1/")
+        self._before = dict(self._seqs)  # whoever had the office before published nothing above
         self._reserved = dict(self._seqs)  # how far each topic's numbers are written down as used
         self._known = set(self._seqs)
 
@@ -88,6 +89,19 @@ class Relay:
     def forget_sent(self) -> None:
         """The broker may have lost everything: the next round publishes all documents."""
         self._sent, self._configured = {}, ()
+
+    def say_again(self, topic: str) -> None:
+        """The broker has lost this document: the next round publishes it."""
+        self._sent.pop(topic, None)
+        self._configured = ()
+
+    def is_undone_by(self, topic: str, seq: int) -> bool:
+        """Whether the broker lost our document of this topic to one with this seq, from before we took over.
+
+        Who had the office then may have stood still between its look at the lease and its saying, or says again
+        what was on its way when its connection broke (MQTT 3.1.1, 4.4).
+        """
+        return seq <= self._before.get(topic, 0) < self._seqs.get(topic, 0)
 
     def publish(self, now: Moment) -> None:
         """Publishes each document that has changed, and each new call. LeaseLost: nothing was published."""
@@ -156,8 +170,7 @@ class Relay:
         if payload is None or self.link.publish(topic, payload, retain=True):
             self._sent[topic] = _body(document)
         else:
-            self._sent.pop(topic, None)
-            self._configured = ()
+            self.say_again(topic)
 
     def _announce(self, seq: int, event: Call) -> bool:
         """Says one call; False while the broker is away."""

@@ -9,7 +9,7 @@ import pytest
 
 from firmware import wire
 from hub.bridge.presence import topics_of
-from hub.bridge.relay import ANNOUNCED, LeaseLost, Relay, lease_name
+from hub.bridge.relay import ANNOUNCED, RESERVED, LeaseLost, Relay, lease_name
 from hub.clock import now
 from hub.forecaster.expected import read_expected
 from hub.line import commands as c
@@ -23,7 +23,7 @@ from tests.parts import Mosquitto
 
 CALL, CALLS = wire.call_topic(OFFICE), wire.calls_topic(OFFICE)
 DESK = wire.desk_topic(OFFICE, "1")
-CONFIG = wire.device_topic(DISPENSER, "config")
+CONFIG, AGENDA = (wire.device_topic(DISPENSER, leaf) for leaf in ("config", "agenda"))
 
 
 def relay_of(store: Store, link: Link, fleet: Fleet, holder: str = "test") -> Relay:
@@ -325,6 +325,28 @@ def test_nothing_is_published_once_another_works_for_the_office(
     assert witness.until(LINE, lambda m: m["waiting"] == 0 and m["calls"])
     seqs = [message["seq"] for message in witness.of(LINE, since)]
     assert len(seqs) == len(set(seqs)) == 1
+
+
+@pytest.mark.parametrize("topic", [LINE, CALLS, DESK, CONFIG, AGENDA])
+@pytest.mark.parametrize(
+    "late", [b'{"seq":1}', b"", b'{"seq":null}', b"[" * 2000], ids=["older", "none", "odd", "deep"]
+)
+def test_whatever_takes_a_documents_place_the_newest_comes_after_it(
+    start: Callable[[], Running], mosquitto: Mosquitto, topic: str, late: bytes
+) -> None:
+    watcher, other = Witness(mosquitto.port), Witness(mosquitto.port)
+    first = start()
+    watcher.wait(lambda: all(watcher.of(each) for each in (LINE, CALLS, DESK, CONFIG, AGENDA)))
+    first.stop()
+    start()
+    mine = watcher.until(topic, lambda m: m["seq"] > RESERVED)
+
+    other.say(topic, late, retain=True)
+
+    again = watcher.until(topic, lambda m: m.get("seq") and m["seq"] > mine["seq"])
+    assert again.keys() == mine.keys()
+    watcher.close()
+    other.close()
 
 
 # --- for each kind of machine -----------------------------------------------------------------

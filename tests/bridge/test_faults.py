@@ -127,6 +127,28 @@ def test_a_bridge_that_stood_still_says_nothing_for_an_office_it_has_lost(bridge
     assert not [line for line in second.lines if "another bridge works" in line]
 
 
+def test_what_a_bridge_says_too_late_does_not_stay_on_the_broker(
+    bridges: Bridges, mosquitto: Mosquitto, witness: Witness
+) -> None:
+    cable = Cable(mosquitto.port)
+    cable.deaf_to = "line"  # what it does not know to have arrived it says once more when it is connected again
+    first = bridges.start(cable.port)
+    witness.insist(*(issued(seq) for seq in range(1, 6)))
+    late = witness.until(LINE, lambda m: m["waiting"] == 5)
+    bridges.standby()
+
+    os.kill(first.pid, signal.SIGSTOP)
+    cable.pull()
+    answered_again(witness)
+    witness.until(LINE, lambda m: m["waiting"] == 4)
+    since = witness.here()
+    os.kill(first.pid, signal.SIGCONT)
+    witness.wait(lambda: late in witness.of(LINE, since), what="what the first bridge said too late")
+
+    witness.until(LINE, lambda m: m["waiting"] == 4)
+    cable.stop()
+
+
 def test_a_bridge_that_is_cut_off_from_the_broker_leaves_its_offices_to_another(
     bridges: Bridges, mosquitto: Mosquitto, witness: Witness
 ) -> None:

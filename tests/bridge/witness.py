@@ -88,7 +88,7 @@ class Witness:
             try:
                 validate(message.topic, message.payload)
                 said = json.loads(message.payload) if message.payload else None
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 fault = str(error)
         with self._news:
             self.heard.append(Heard(message.topic, said, message.retain, time.monotonic()))

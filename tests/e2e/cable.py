@@ -25,11 +25,15 @@ class Cable:
         self.port: int = self._door.getsockname()[1]
         threading.Thread(target=self._accept, name="cable", daemon=True).start()
 
+    def pull(self) -> None:
+        """Pulls it once: whoever connects again is carried again."""
+        for plug in self._plugs:
+            plug.pull()
+
     def stop(self) -> None:
         """Pulls it for good."""
         close(self._door)
-        for plug in self._plugs:
-            plug.pull()
+        self.pull()
 
     def _accept(self) -> None:
         with suppress(OSError):  # the door is closed: that was all

@@ -28,7 +28,7 @@ OFFICES = ("mont-roig", "miami-platja")
 FROM_EVERYBODY = {"hub", "line", "calls", "call", "desk", "config"}
 OF_BOARDS = {name for name in CHANNELS if "/update" in DOCUMENT["channels"][name]["address"]}  # their software
 HEARS = {
-    "hub": {"hub", "line", "appended", "forecast", "state", "fact", "press", "answer"},
+    "hub": set(CHANNELS) - {"beat", "call", "stored"} - OF_BOARDS,
     "dispenser": FROM_EVERYBODY | {"stored", "agenda"},
     "desk": FROM_EVERYBODY | {"answer"},
     "board": FROM_EVERYBODY,
