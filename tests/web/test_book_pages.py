@@ -101,6 +101,18 @@ def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
     raise AssertionError(f"the tabulator does not lead to {wanted}")
 
 
+def test_on_a_phone_each_procedures_name_stands_beside_its_box(hub: Hub, another: Callable[..., Page]) -> None:
+    page = another(viewport=PHONE, locale="ca-ES")
+    page.goto(hub.url("/book"))
+
+    choices = page.locator(".procedure .choice").all()
+
+    assert choices
+    for choice in choices:
+        box, words = (choice.locator(part).bounding_box() for part in ("input", "span"))
+        assert words["x"] > box["x"] + box["width"] and words["y"] < box["y"] + box["height"]
+
+
 @pytest.mark.parametrize("language", sorted(TITLES))
 def test_an_appointment_is_booked_on_a_phone_in_each_language(
     hub: Hub, another: Callable[..., Page], language: str
