@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import topic_matches_sub
 
 from firmware import wire
+from hub.bridge.bridge import DOCUMENTS
 from hub.bridge.presence import topics_of
 from hub.bridge.relay import ANNOUNCED, RESERVED, LeaseLost, Relay, lease_name
 from hub.clock import now
@@ -325,6 +327,10 @@ def test_nothing_is_published_once_another_works_for_the_office(
     assert witness.until(LINE, lambda m: m["waiting"] == 0 and m["calls"])
     seqs = [message["seq"] for message in witness.of(LINE, since)]
     assert len(seqs) == len(set(seqs)) == 1
+
+
+def test_a_bridge_hears_every_kind_of_document_that_it_numbers(fleet: Fleet) -> None:
+    assert [t for t in topics_of(fleet) if not any(topic_matches_sub(heard, t) for heard in DOCUMENTS)] == []
 
 
 @pytest.mark.parametrize("topic", [LINE, CALLS, DESK, CONFIG, AGENDA])
